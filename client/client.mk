@@ -1,0 +1,3 @@
+# build/libgroupshare.{a,so}, build/groupshare (the CLI)
+.PHONY: client
+client:

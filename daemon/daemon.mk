@@ -1,0 +1,8 @@
+# What both daemons share: build/libgsdaemon.a
+DAEMON_PKGS := libnghttp2 libssl libcrypto libuv jansson libpq
+PKG_CFLAGS += $(shell pkg-config --cflags $(DAEMON_PKGS) 2>/dev/null)
+DAEMON_LIBS := $(shell pkg-config --libs $(DAEMON_PKGS) 2>/dev/null) -linih
+DAEMON_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard daemon/*.c)))
+
+$(BUILD)/libgsdaemon.a: $(DAEMON_OBJS)
+	rm -f $@ && $(AR) rcs $@ $^

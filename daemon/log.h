@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * logfmt to stderr, one line one write. Values are quoted and escaped where needed, so that nothing from outside can
+ * forge a line; a line is cut at 4 KiB. Secrets never come here: callers log ids, not tokens.
+ */
+#ifndef GS_LOG_H
+#define GS_LOG_H
+
+typedef enum GsLogLevel { GS_LOG_DEBUG, GS_LOG_INFO, GS_LOG_WARN, GS_LOG_ERROR } GsLogLevel;
+
+void gs_log_init(const char *program, GsLogLevel level);
+
+/*
+ * ts=… level=… prog=… pid=… [req=…] msg="…" then key=value pairs: `keys` are alternating const char *key, *value, ended
+ * by NULL. e.g. gs_log(GS_LOG_WARN, NULL, "connection lost", "server", name, "error", text, NULL)
+ */
+void gs_log(GsLogLevel level, const char *request_id, const char *msg, ...) __attribute__((sentinel));
+
+#endif

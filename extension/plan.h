@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The only door to SPI. A statement is a static GsPlan with constant text; its plan is prepared on first use and kept
+ * for the backend's life. Callers bracket with gs_plan_open / gs_plan_close (nesting is allowed) and read results
+ * through the accessors below; everything that must outlive gs_plan_close is copied to the caller's context by
+ * gs_result_*.
+ */
+#ifndef GS_PLAN_H
+#define GS_PLAN_H
+
+#include "postgres.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#define GS_PLAN_MAX_ARGS 16
+
+typedef struct GsPlan {
+	const char *sql;             /* constant text, schema-qualified throughout */
+	Oid types[GS_PLAN_MAX_ARGS]; /* argument types, ended by InvalidOid */
+	void *saved;                 /* the kept SPIPlanPtr; NULL until first use */
+} GsPlan;
+
+/* Connect to / leave SPI. Opened once per SQL-callable function; a nested open is a nested SPI level. */
+void gs_plan_open(void);
+void gs_plan_close(void);
+
+/*
+ * Run it with `values` (one a type; nulls[i] == 'n' is NULL, nulls may be NULL for none). Returns the number of rows
+ * processed or returned. The result stays readable until the next gs_plan_run or gs_plan_close at this level.
+ * `limit` bounds the rows (0 = all).
+ */
+uint64 gs_plan_run(GsPlan *plan, const Datum *values, const char *nulls, int64 limit);
+
+/* Column `col` (1-based) of row `row` (0-based) of the latest result, in memory that outlives gs_plan_close. */
+bool gs_result_isnull(uint64 row, int col);
+int64 gs_result_int64(uint64 row, int col); /* int4 and int8 columns */
+bool gs_result_bool(uint64 row, int col);
+char *gs_result_text(uint64 row, int col);      /* palloc'd in the outer context; NULL for NULL; text, name */
+pg_uuid_t *gs_result_uuid(uint64 row, int col); /* likewise */
+Jsonb *gs_result_jsonb(uint64 row, int col);    /* likewise */
+bytea *gs_result_bytea(uint64 row, int col);    /* likewise */
+TimestampTz gs_result_timestamp(uint64 row, int col);
+
+#endif

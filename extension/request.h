@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * One request to the api_* functions: who asks (verified), from where, under which id. Every api_* entry point calls
+ * gs_request_begin first and gs_request_reply last; what it does between is a decision of its own module.
+ */
+#ifndef GS_REQUEST_H
+#define GS_REQUEST_H
+
+#include "postgres.h"
+#include "fmgr.h"
+#include "utils/inet.h"
+#include "utils/jsonb.h"
+#include "utils/uuid.h"
+
+/* A terminal as read under the request's snapshot; palloc'd. */
+typedef struct GsTerminal {
+	pg_uuid_t id;
+	pg_uuid_t home;
+	char *identifier;
+	char *plan;
+	char *location; /* its own setting, NULL = by its address */
+	int32 epoch;
+} GsTerminal;
+
+typedef struct GsRequest {
+	GsTerminal *terminal; /* NULL for calls without a session */
+	inet *peer;           /* NULL when called by a DBA */
+	char *request_id;     /* NULL when called by a DBA */
+	Jsonb *params;        /* never NULL; an empty object when absent */
+	Jsonb *body;          /* NULL when absent */
+} GsRequest;
+
+/*
+ * Reads the five api arguments, opens SPI (gs_plan_open), and when `session` verifies the token (GS002). `known_params`
+ * and `known_body` are NULL-terminated lists; known_body NULL = no body allowed except `{}`.
+ */
+GsRequest *gs_request_begin(FunctionCallInfo fcinfo, bool session, const char *const *known_params,
+							const char *const *known_body);
+
+/* Closes SPI and builds the (status, reply, etag) row. `reply` and `etag` may be NULL. */
+Datum gs_request_reply(FunctionCallInfo fcinfo, int status, Jsonb *reply, const char *etag);
+
+/* For typed functions and tests: a request on behalf of a terminal named by a DBA. GS012 when there is none, GS002 when
+ * revoked. */
+GsRequest *gs_request_for(const char *identifier);
+
+/* One audit row in this transaction. `subject` and `detail` may be NULL; actor is the request's terminal or the session
+ * role. */
+void gs_audit(const GsRequest *request, const char *action, const char *subject, Jsonb *detail);
+
+/* One outbox row for one terminal / for each member of a group but `except` (may be NULL) / for the administrators. */
+void gs_event_terminal(const pg_uuid_t *terminal, const char *kind, Jsonb *data);
+void gs_event_members(const pg_uuid_t *group, const pg_uuid_t *except, const char *kind, Jsonb *data);
+void gs_event_administrators(const pg_uuid_t *group, const char *kind, Jsonb *data);
+
+#endif

@@ -1,0 +1,312 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Tables, constraints and indexes. Every rule that can be a constraint is one, so that it also holds against a DBA's own
+-- UPDATE. `home` is the control server that owns a row and alone writes it.
+\echo Use "CREATE EXTENSION groupshare" to load this file. \quit
+
+CREATE SCHEMA groupshare;
+
+CREATE FUNCTION groupshare.normalize_identifier(identifier text) RETURNS text
+    AS 'MODULE_PATHNAME', 'gs_normalize_identifier' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION groupshare.is_identifier(identifier text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'gs_is_identifier' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION groupshare.is_name(name text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'gs_is_name' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION groupshare.is_share_name(name text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'gs_is_share_name' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION groupshare.is_location(location text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'gs_is_location' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION groupshare.location_distance(a text, b text) RETURNS int
+    AS 'MODULE_PATHNAME', 'gs_location_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+-- Control servers and the service list ---------------------------------------------------------------------------------
+
+CREATE TABLE groupshare.server (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    name text NOT NULL UNIQUE CHECK (groupshare.is_name(name)),
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Which of the servers this database is: one row.
+CREATE TABLE groupshare.self (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    server_id uuid NOT NULL REFERENCES groupshare.server
+);
+
+CREATE TABLE groupshare.service_entry (
+    identifier text PRIMARY KEY CHECK (groupshare.is_identifier(identifier)),
+    server_id uuid NOT NULL REFERENCES groupshare.server,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX service_entry_server ON groupshare.service_entry (server_id);
+
+-- Keys that sign sessions and challenges. Never dumped: a restored database starts with new ones, so old sessions die.
+CREATE TABLE groupshare.secret (
+    kid text PRIMARY KEY DEFAULT gen_random_uuid()::text,
+    purpose text NOT NULL CHECK (purpose IN ('session', 'challenge')),
+    key bytea NOT NULL CHECK (octet_length(key) = 32),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    retired_at timestamptz
+);
+CREATE UNIQUE INDEX secret_current ON groupshare.secret (purpose) WHERE retired_at IS NULL;
+
+-- Terminals --------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE groupshare.plan (
+    name text PRIMARY KEY CHECK (groupshare.is_name(name)),
+    sharing boolean NOT NULL DEFAULT true,
+    quota_bytes bigint CHECK (quota_bytes >= 0),
+    max_object_bytes bigint CHECK (max_object_bytes >= 0),
+    max_shares int CHECK (max_shares >= 0)
+);
+
+CREATE TABLE groupshare.terminal (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    home uuid NOT NULL REFERENCES groupshare.server,
+    identifier text NOT NULL UNIQUE CHECK (groupshare.is_identifier(identifier)),
+    plan text NOT NULL REFERENCES groupshare.plan,
+    public_key bytea CHECK (octet_length(public_key) = 32),
+    enrolled_at timestamptz,
+    epoch int NOT NULL DEFAULT 1,
+    revoked_at timestamptz,
+    location text CHECK (groupshare.is_location(location)),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CHECK ((public_key IS NULL) = (enrolled_at IS NULL))
+);
+
+-- One-time enrolment codes, kept only as SHA-256. Never dumped.
+CREATE TABLE groupshare.enrolment_code (
+    terminal_id uuid PRIMARY KEY REFERENCES groupshare.terminal ON DELETE CASCADE,
+    code_sha256 bytea NOT NULL CHECK (octet_length(code_sha256) = 32),
+    failures int NOT NULL DEFAULT 0,
+    expires_at timestamptz NOT NULL
+);
+
+-- Challenges that were answered once; a row outlives the challenge's expiry and is then removed. Never dumped.
+CREATE TABLE groupshare.used_challenge (
+    jti text PRIMARY KEY,
+    expires_at timestamptz NOT NULL
+);
+CREATE INDEX used_challenge_expiry ON groupshare.used_challenge (expires_at);
+
+-- What a terminal holds of its plan's quota: pending and stored shares. Charged by a guarded UPDATE.
+CREATE TABLE groupshare.usage (
+    terminal_id uuid PRIMARY KEY REFERENCES groupshare.terminal ON DELETE CASCADE,
+    home uuid NOT NULL REFERENCES groupshare.server,
+    used_bytes bigint NOT NULL DEFAULT 0 CHECK (used_bytes >= 0),
+    shares int NOT NULL DEFAULT 0 CHECK (shares >= 0)
+) WITH (fillfactor = 70);
+
+-- Groups -----------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE groupshare.sharing_group (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    home uuid NOT NULL REFERENCES groupshare.server,
+    name text NOT NULL CHECK (groupshare.is_name(name)),
+    name_key text NOT NULL GENERATED ALWAYS AS (lower(name)) STORED,
+    state text NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'live', 'dissolved')),
+    join_rule text CHECK (join_rule IN ('anyone', 'listed', 'confirm')),
+    listing text NOT NULL DEFAULT 'listed' CHECK (listing IN ('listed', 'exact', 'hidden')),
+    creator uuid NOT NULL REFERENCES groupshare.terminal,
+    creator_steps_down boolean NOT NULL DEFAULT false,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    established_at timestamptz,
+    dissolved_at timestamptz,
+    CHECK (state <> 'live' OR join_rule IS NOT NULL),
+    CHECK ((state = 'dissolved') = (dissolved_at IS NOT NULL))
+);
+CREATE INDEX sharing_group_name ON groupshare.sharing_group (name_key text_pattern_ops, id) WHERE state = 'live';
+
+-- Who may join by the rule "listed": identifiers, also of terminals that do not exist yet.
+CREATE TABLE groupshare.group_listed (
+    group_id uuid NOT NULL REFERENCES groupshare.sharing_group ON DELETE CASCADE,
+    home uuid NOT NULL REFERENCES groupshare.server,
+    identifier text NOT NULL CHECK (groupshare.is_identifier(identifier)),
+    PRIMARY KEY (group_id, identifier)
+);
+
+-- One row for a terminal and group, ever; extension/member.c holds the only setter of `state` and the table of legal moves.
+CREATE TABLE groupshare.membership (
+    group_id uuid NOT NULL REFERENCES groupshare.sharing_group ON DELETE CASCADE,
+    terminal_id uuid NOT NULL REFERENCES groupshare.terminal ON DELETE CASCADE,
+    home uuid NOT NULL REFERENCES groupshare.server,
+    state text NOT NULL CHECK (state IN
+        ('invited', 'pending', 'member', 'administrator', 'refused', 'left', 'removed', 'banned')),
+    since timestamptz NOT NULL DEFAULT now(),
+    joined_at timestamptz,
+    PRIMARY KEY (group_id, terminal_id)
+);
+CREATE INDEX membership_terminal ON groupshare.membership (terminal_id, group_id)
+    WHERE state IN ('member', 'administrator');
+
+CREATE TABLE groupshare.inquiry (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    home uuid NOT NULL REFERENCES groupshare.server,
+    group_id uuid NOT NULL REFERENCES groupshare.sharing_group ON DELETE CASCADE,
+    terminal_id uuid NOT NULL REFERENCES groupshare.terminal ON DELETE CASCADE,
+    state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'allowed', 'refused', 'cancelled', 'expired')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    decided_at timestamptz,
+    decided_by uuid REFERENCES groupshare.terminal,
+    CHECK ((state = 'open') = (decided_at IS NULL))
+);
+CREATE UNIQUE INDEX inquiry_one_open ON groupshare.inquiry (group_id, terminal_id) WHERE state = 'open';
+CREATE INDEX inquiry_terminal ON groupshare.inquiry (terminal_id, created_at);
+
+-- Devices ----------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE groupshare.device (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    home uuid NOT NULL REFERENCES groupshare.server,
+    name text NOT NULL UNIQUE CHECK (groupshare.is_name(name)),
+    login_role name NOT NULL UNIQUE,
+    location text NOT NULL CHECK (groupshare.is_location(location)),
+    state text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'draining', 'decommissioned')),
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Every prefix of a device's location, the root '' included: the N nearest are found by one index scan a level.
+CREATE TABLE groupshare.device_area (
+    area text NOT NULL,
+    depth int NOT NULL,
+    device_id uuid NOT NULL REFERENCES groupshare.device ON DELETE CASCADE,
+    PRIMARY KEY (area, depth, device_id)
+);
+CREATE INDEX device_area_device ON groupshare.device_area (device_id);
+
+-- What the device said last and what is promised on it. available = free + staged - reserved - settled.
+-- The device writes it by its reports, a notice by its reservation; not dumped (the next announcement makes it).
+CREATE TABLE groupshare.device_ledger (
+    device_id uuid PRIMARY KEY REFERENCES groupshare.device ON DELETE CASCADE,
+    epoch bigint,
+    url text,
+    version text,
+    capacity_bytes bigint NOT NULL DEFAULT 0 CHECK (capacity_bytes >= 0),
+    free_bytes bigint NOT NULL DEFAULT 0 CHECK (free_bytes >= 0),
+    staged_bytes bigint NOT NULL DEFAULT 0 CHECK (staged_bytes >= 0),
+    reserved_bytes bigint NOT NULL DEFAULT 0 CHECK (reserved_bytes >= 0),
+    settled_bytes bigint NOT NULL DEFAULT 0 CHECK (settled_bytes >= 0),
+    read_only boolean NOT NULL DEFAULT false,
+    report_interval_ms int NOT NULL DEFAULT 5000 CHECK (report_interval_ms > 0),
+    announced_at timestamptz,
+    reported_at timestamptz
+) WITH (fillfactor = 50);
+
+-- Ticket keys, one current a device. Never dumped: the next announcement makes a new one, so old tickets die.
+CREATE TABLE groupshare.device_key (
+    kid text PRIMARY KEY DEFAULT gen_random_uuid()::text,
+    device_id uuid NOT NULL REFERENCES groupshare.device ON DELETE CASCADE,
+    key bytea NOT NULL CHECK (octet_length(key) = 32),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    retired_at timestamptz
+);
+CREATE UNIQUE INDEX device_key_current ON groupshare.device_key (device_id) WHERE retired_at IS NULL;
+
+CREATE TABLE groupshare.device_work (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    device_id uuid NOT NULL REFERENCES groupshare.device ON DELETE CASCADE,
+    kind text NOT NULL CHECK (kind IN ('delete')),
+    object uuid NOT NULL,
+    not_before timestamptz NOT NULL DEFAULT now(),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    done_at timestamptz
+);
+CREATE INDEX device_work_open ON groupshare.device_work (device_id, not_before) WHERE done_at IS NULL;
+
+-- Which network a terminal's peer address is in says where it is: the longest matching prefix.
+CREATE TABLE groupshare.network (
+    prefix cidr PRIMARY KEY,
+    location text NOT NULL CHECK (groupshare.is_location(location))
+);
+CREATE INDEX network_prefix ON groupshare.network USING gist (prefix inet_ops);
+
+-- Shares -----------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE groupshare.share (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    home uuid NOT NULL REFERENCES groupshare.server,
+    owner uuid NOT NULL REFERENCES groupshare.terminal,
+    name text NOT NULL CHECK (groupshare.is_share_name(name)),
+    size_bytes bigint NOT NULL CHECK (size_bytes BETWEEN 0 AND 9007199254740991),
+    sha256 bytea CHECK (octet_length(sha256) = 32),
+    state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'stored', 'deleted', 'expired')),
+    all_groups boolean NOT NULL DEFAULT true,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    stored_at timestamptz,
+    deleted_at timestamptz,
+    CHECK (state <> 'stored' OR (sha256 IS NOT NULL AND stored_at IS NOT NULL)),
+    CHECK ((state = 'deleted') = (deleted_at IS NOT NULL))
+);
+CREATE UNIQUE INDEX share_owner_name ON groupshare.share (owner, name) WHERE state IN ('pending', 'stored');
+
+-- The groups a share is visible in, when all_groups is false.
+CREATE TABLE groupshare.share_group (
+    share_id uuid NOT NULL REFERENCES groupshare.share ON DELETE CASCADE,
+    group_id uuid NOT NULL REFERENCES groupshare.sharing_group ON DELETE CASCADE,
+    home uuid NOT NULL REFERENCES groupshare.server,
+    PRIMARY KEY (share_id, group_id)
+);
+CREATE INDEX share_group_group ON groupshare.share_group (group_id);
+
+-- Where a share's bytes are: the object's id on the device is the copy's id.
+CREATE TABLE groupshare.share_copy (
+    object uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    home uuid NOT NULL REFERENCES groupshare.server,
+    share_id uuid NOT NULL REFERENCES groupshare.share ON DELETE CASCADE,
+    device_id uuid NOT NULL REFERENCES groupshare.device,
+    state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'stored', 'abandoned', 'deleted')),
+    stored_at timestamptz
+);
+CREATE UNIQUE INDEX share_copy_pending ON groupshare.share_copy (share_id) WHERE state = 'pending';
+CREATE INDEX share_copy_share ON groupshare.share_copy (share_id);
+CREATE INDEX share_copy_device ON groupshare.share_copy (device_id);
+
+CREATE TABLE groupshare.reservation (
+    object uuid PRIMARY KEY REFERENCES groupshare.share_copy ON DELETE CASCADE,
+    home uuid NOT NULL REFERENCES groupshare.server,
+    device_id uuid NOT NULL REFERENCES groupshare.device,
+    size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
+    state text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'settled', 'expired', 'cancelled')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    CHECK ((state = 'live') = (ended_at IS NULL))
+);
+CREATE INDEX reservation_expiry ON groupshare.reservation (expires_at) WHERE state = 'live';
+CREATE INDEX reservation_device ON groupshare.reservation (device_id) WHERE state = 'live';
+
+-- Each decision of placement, kept with its allocation.
+CREATE TABLE groupshare.placement (
+    object uuid PRIMARY KEY REFERENCES groupshare.share_copy ON DELETE CASCADE,
+    home uuid NOT NULL REFERENCES groupshare.server,
+    at timestamptz NOT NULL DEFAULT now(),
+    location text NOT NULL,
+    device_id uuid NOT NULL REFERENCES groupshare.device,
+    distance int NOT NULL,
+    candidates jsonb NOT NULL
+);
+
+-- Events and audit -------------------------------------------------------------------------------------------------------
+
+-- Outbox: one row an event and recipient; the id is the cursor. `sent` is the worker's wake-up mark.
+CREATE TABLE groupshare.event (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    terminal_id uuid NOT NULL REFERENCES groupshare.terminal ON DELETE CASCADE,
+    kind text NOT NULL CHECK (kind IN ('inquiry', 'decision', 'share', 'member', 'group')),
+    data jsonb NOT NULL,
+    at timestamptz NOT NULL DEFAULT now(),
+    sent boolean NOT NULL DEFAULT false
+);
+CREATE INDEX event_terminal ON groupshare.event (terminal_id, id);
+CREATE INDEX event_unsent ON groupshare.event (id) WHERE NOT sent;
+
+CREATE TABLE groupshare.audit (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    request_id text,
+    peer inet,
+    actor text NOT NULL,
+    action text NOT NULL,
+    subject text,
+    detail jsonb
+);
+CREATE INDEX audit_at ON groupshare.audit (at);

@@ -1,0 +1,1 @@
+# unit tests: build/test/unit/*; prove runs them
