@@ -1,1 +1,50 @@
-# unit tests: build/test/unit/*; prove runs them
+# Tests: `make check` runs all of them in one prove, `make check TESTS="test/t/001_main.t"` some. See test/README.md.
+
+# Unit tests: build/test/unit/NAME from test/unit/NAME.c, whose first comments say what else is linked:
+#   /* objects: extension/ticket.o */   relative to build/
+#   /* libs: cmocka jansson */          as pkg-config knows them
+UNIT_SOURCES := $(sort $(wildcard test/unit/test_*.c))
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(UNIT_SOURCES))
+PKG_CFLAGS += $(shell pkg-config --cflags cmocka 2>/dev/null)
+
+unit_says = $(shell sed -n 's,^/\* $(1): \(.*\) \*/$$,\1,p' test/unit/$(2).c)
+
+define unit_rule
+$(BUILD)/test/unit/$(1): $(BUILD)/test/unit/$(1).o $(addprefix $(BUILD)/,$(call unit_says,objects,$(1)))
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs $(call unit_says,libs,$(1)))
+endef
+$(foreach test,$(notdir $(basename $(UNIT_SOURCES))),$(eval $(call unit_rule,$(test))))
+
+.SECONDARY:
+.PHONY: unit private-pg check check-unit check-sql check-isolation check-t asan demo up down
+
+unit: $(UNIT_TESTS)
+
+# A PostgreSQL tree with the extension, for tests only.
+private-pg: extension
+	@PG_CONFIG=$(PG_CONFIG) test/bin/private-pg $(BUILD_PG) >/dev/null
+	@$(MAKE) -s -C extension PG_CONFIG=$(PG_CONFIG) install DESTDIR=$(abspath $(BUILD_PG)) >/dev/null
+
+BUILD_PG := build/pg
+TESTS ?=
+AS_USER = PG_CONFIG=$(PG_CONFIG) test/bin/as-user
+
+check: deps
+	@$(MAKE) --no-print-directory all unit private-pg
+	@$(AS_USER) test/bin/check $(TESTS)
+
+check-unit: TESTS = $(UNIT_TESTS)
+check-sql: TESTS = test/sql/*.sql
+check-isolation: TESTS = test/isolation/specs/*.spec
+check-t: TESTS = test/t/*.t
+check-unit check-sql check-isolation check-t: deps
+	@$(MAKE) --no-print-directory all unit private-pg
+	@$(AS_USER) test/bin/check $(TESTS)
+
+# Unit tests and daemons under the sanitizers, and the tests over real processes with them.
+ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -U_FORTIFY_SOURCE
+asan: deps
+	@$(MAKE) --no-print-directory private-pg
+	@$(MAKE) --no-print-directory BUILD=build/asan CFLAGS="$(ASAN_FLAGS)" daemons client unit
+	@GS_BUILD=build/asan ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 $(AS_USER) test/bin/check \
+		$(if $(TESTS),$(TESTS),$(patsubst build/%,build/asan/%,$(UNIT_TESTS)) test/t/*.t)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: PostgreSQL
+#
+# What a test over real processes starts with: use GroupShare::Test. It brings strict, warnings, Test::More, and the
+# functions of the modules beside this one; a failed test shows the ends of all logs. See test/README.md.
+package GroupShare::Test;
+
+use strict;
+use warnings;
+use Exporter qw(import);
+use GroupShare::Env qw(root build program pg_program scratch tls_dir);
+use GroupShare::Http qw(http http_begin http_finish json_encode json_decode uri_escape);
+use GroupShare::Process qw(run run_ok slurp spit wait_for);
+use GroupShare::System;
+use GroupShare::Terminal;
+use Test::More;
+
+our @EXPORT = (
+    qw(root build program pg_program scratch tls_dir http http_begin http_finish json_encode json_decode uri_escape),
+    qw(run run_ok slurp spit wait_for is_reply is_problem),
+    @GroupShare::System::EXPORT, @GroupShare::Terminal::EXPORT, @Test::More::EXPORT);
+
+# A signal ends the test in order, so that what it started ends too.
+$SIG{$_} = sub { exit 128 + 15 } for qw(TERM INT HUP);
+
+sub import_pragmas { strict->import; warnings->import; return }
+
+{
+    no warnings 'redefine';
+    my $exporter = \&Exporter::import;
+    *import = sub { import_pragmas(); goto &{$exporter} };
+}
+
+# is_reply($reply, 201, $what): the status, and the body shown if it is another one.
+sub is_reply {
+    my ($reply, $status, $what) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $ok = is($reply->{status}, $status, $what);
+    diag("$reply->{curl_error} $reply->{body}") if !$ok;
+    return $ok;
+}
+
+# is_problem($reply, 403, 'join_refused', $what): status, media type, code, and the members that every problem has.
+sub is_problem {
+    my ($reply, $status, $code, $what) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $problem = ref $reply->{json} eq 'HASH' ? $reply->{json} : {};
+    my $type    = $reply->{headers}{'content-type'} || '';
+    my @wrong   = grep { !defined $problem->{$_} } qw(type title status detail code request_id);
+    my $ok      = is("$reply->{status} " . ($problem->{code} || '-'), "$status $code", $what)
+        && ok($type =~ m{^application/problem\+json} && !@wrong && $problem->{status} == $status,
+        "$what: a whole problem+json");
+    diag("$reply->{curl_error} $type $reply->{body}") if !$ok;
+    return $ok;
+}
+
+END {
+    local $?;
+    diag(GroupShare::Process::log_tails(40)) if !Test::More->builder->is_passing || $?;
+}
+
+1;
