@@ -11,6 +11,7 @@
 #include "postgres.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
+#include "catalog/pg_type_d.h"
 #include "utils/uuid.h"
 
 #define GS_PLAN_MAX_ARGS 16

@@ -40,12 +40,25 @@ GsRequest *gs_request_begin(FunctionCallInfo fcinfo, bool session, const char *c
 /* Closes SPI and builds the (status, reply, etag) row. `reply` and `etag` may be NULL. */
 Datum gs_request_reply(FunctionCallInfo fcinfo, int status, Jsonb *reply, const char *etag);
 
-/* For typed functions and tests: a request on behalf of a terminal named by a DBA. GS012 when there is none, GS002 when
- * revoked. */
+/* The same with an ETag made from the reply: 304 without a reply when it equals params.if_none_match, otherwise 200. */
+Datum gs_request_reply_tagged(FunctionCallInfo fcinfo, const GsRequest *request, Jsonb *reply);
+
+/* For typed functions and tests: a request on behalf of a terminal named by a DBA; SPI must be open already (the caller
+ * brackets with gs_plan_open / gs_plan_close). GS012 when there is none, GS002 when revoked or without permission. */
 GsRequest *gs_request_for(const char *identifier);
 
-/* One audit row in this transaction. `subject` and `detail` may be NULL; actor is the request's terminal or the session
- * role. */
+/* This database's own row in the service list; GS040 when there is none. SPI must be open. */
+typedef struct GsSelf {
+	pg_uuid_t id;
+	char *name;
+} GsSelf;
+GsSelf *gs_request_self(void);
+
+/* Reads a terminal from the six columns id, home, identifier, plan, location, epoch starting at `col` of row 0. */
+GsTerminal *gs_request_terminal(int col);
+
+/* One audit row in this transaction. `subject` and `detail` may be NULL; actor is the request's terminal or the
+ * session role; `request` may be NULL (a DBA's own command). */
 void gs_audit(const GsRequest *request, const char *action, const char *subject, Jsonb *detail);
 
 /* One outbox row for one terminal / for each member of a group but `except` (may be NULL) / for the administrators. */

@@ -6,7 +6,14 @@
 #ifndef GS_TICKET_H
 #define GS_TICKET_H
 
+/*
+ * The server has a function json_object of another type, and at run time the server's would be called: jansson's is put
+ * out of reach here. json_pack makes objects.
+ */
+#define json_object gs_jansson_object_is_out_of_reach
 #include <jansson.h>
+#undef json_object
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

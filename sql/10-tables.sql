@@ -287,16 +287,22 @@ CREATE TABLE groupshare.placement (
 
 -- Events and audit -------------------------------------------------------------------------------------------------------
 
--- Outbox: one row an event and recipient; the id is the cursor. `sent` is the worker's wake-up mark.
+-- Outbox: one row an event and recipient. `position` is the recipient's cursor: it is given when the recipient fetches, one
+-- fetch at a time, so that an event that commits late never takes a place that the recipient has already passed.
+-- `sent` is the worker's wake-up mark.
+CREATE SEQUENCE groupshare.event_position;
 CREATE TABLE groupshare.event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     terminal_id uuid NOT NULL REFERENCES groupshare.terminal ON DELETE CASCADE,
     kind text NOT NULL CHECK (kind IN ('inquiry', 'decision', 'share', 'member', 'group')),
     data jsonb NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),
-    sent boolean NOT NULL DEFAULT false
+    sent boolean NOT NULL DEFAULT false,
+    position bigint
 );
-CREATE INDEX event_terminal ON groupshare.event (terminal_id, id);
+CREATE INDEX event_terminal ON groupshare.event (terminal_id, position);
+CREATE INDEX event_new ON groupshare.event (terminal_id, id) WHERE position IS NULL;
+CREATE INDEX event_at ON groupshare.event (at);
 CREATE INDEX event_unsent ON groupshare.event (id) WHERE NOT sent;
 
 CREATE TABLE groupshare.audit (

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Where a gateway's request enters and leaves the extension. Invariant: the session is checked before anything of
+ * parameters or body is looked at, so that a stranger learns nothing from the order of complaints.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+
+#include "body.h"
+#include "errcodes.h"
+#include "names.h"
+#include "plan.h"
+#include "reply.h"
+#include "request.h"
+#include "session.h"
+
+enum { ARG_SESSION, ARG_PEER, ARG_REQUEST_ID, ARG_PARAMS, ARG_BODY };
+enum { OUT_STATUS, OUT_REPLY, OUT_ETAG, OUT_COLUMNS };
+
+static GsPlan find_self = {
+	"SELECT s.id, s.name FROM groupshare.self f JOIN groupshare.server s ON s.id = f.server_id",
+	{InvalidOid},
+};
+
+static GsPlan find_terminal = {
+	"SELECT t.id, t.home, t.identifier, t.plan, t.location, t.epoch, t.revoked_at IS NULL AND p.sharing"
+	"  FROM groupshare.terminal t JOIN groupshare.plan p ON p.name = t.plan WHERE t.identifier = $1",
+	{TEXTOID},
+};
+
+static Jsonb *empty_object(void)
+{
+	GsReply reply;
+
+	gs_reply_begin(&reply);
+	return gs_reply_end(&reply);
+}
+
+GsRequest *gs_request_begin(FunctionCallInfo fcinfo, bool session, const char *const *known_params,
+							const char *const *known_body)
+{
+	GsRequest *request = palloc0(sizeof(*request));
+
+	gs_plan_open();
+	if (session) {
+		if (PG_ARGISNULL(ARG_SESSION))
+			ereport(ERROR, (errcode(GS_ERR_SESSION_INVALID), errmsg("a session is needed"), errhint("Connect first.")));
+		request->terminal = gs_session_verify(text_to_cstring(PG_GETARG_TEXT_PP(ARG_SESSION)));
+	}
+	if (!PG_ARGISNULL(ARG_PEER))
+		request->peer = PG_GETARG_INET_PP(ARG_PEER);
+	if (!PG_ARGISNULL(ARG_REQUEST_ID))
+		request->request_id = text_to_cstring(PG_GETARG_TEXT_PP(ARG_REQUEST_ID));
+	request->params = PG_ARGISNULL(ARG_PARAMS) ? empty_object() : PG_GETARG_JSONB_P(ARG_PARAMS);
+	request->body = PG_ARGISNULL(ARG_BODY) ? NULL : PG_GETARG_JSONB_P(ARG_BODY);
+	gs_body_check(request->params, true, known_params);
+	gs_body_check(request->body, false, known_body);
+	return request;
+}
+
+Datum gs_request_reply(FunctionCallInfo fcinfo, int status, Jsonb *reply, const char *etag)
+{
+	Datum values[OUT_COLUMNS] = {0};
+	bool nulls[OUT_COLUMNS] = {false};
+	TupleDesc desc;
+
+	gs_plan_close();
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "an api function must return a row");
+	values[OUT_STATUS] = Int32GetDatum(status);
+	if (reply != NULL)
+		values[OUT_REPLY] = JsonbPGetDatum(reply);
+	if (etag != NULL)
+		values[OUT_ETAG] = CStringGetTextDatum(etag);
+	nulls[OUT_REPLY] = reply == NULL;
+	nulls[OUT_ETAG] = etag == NULL;
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+/* A quoted half of the reply's SHA-256: equal replies have equal tags, on each server. */
+static char *make_etag(Jsonb *reply)
+{
+	char *text = JsonbToCString(NULL, &reply->root, VARSIZE(reply));
+	uint8 digest[PG_SHA256_DIGEST_LENGTH];
+	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
+	char *etag = palloc(PG_SHA256_DIGEST_LENGTH + 3);
+	int used = 0;
+
+	if (context == NULL || pg_cryptohash_init(context) < 0 ||
+		pg_cryptohash_update(context, (uint8 *)text, strlen(text)) < 0 ||
+		pg_cryptohash_final(context, digest, sizeof(digest)) < 0)
+		elog(ERROR, "could not compute SHA-256");
+	pg_cryptohash_free(context);
+	etag[used++] = '"';
+	for (int i = 0; i < PG_SHA256_DIGEST_LENGTH / 2; i++)
+		used += snprintf(etag + used, 3, "%02x", digest[i]);
+	strcpy(etag + used, "\"");
+	return etag;
+}
+
+Datum gs_request_reply_tagged(FunctionCallInfo fcinfo, const GsRequest *request, Jsonb *reply)
+{
+	char *etag = make_etag(reply);
+	char *known = gs_body_text(request->params, "if_none_match", false);
+
+	if (known != NULL && strcmp(known, etag) == 0)
+		return gs_request_reply(fcinfo, 304, NULL, etag);
+	return gs_request_reply(fcinfo, 200, reply, etag);
+}
+
+GsSelf *gs_request_self(void)
+{
+	GsSelf *self = palloc(sizeof(*self));
+
+	if (gs_plan_run(&find_self, NULL, NULL, 1) == 0)
+		ereport(ERROR, (errcode(GS_ERR_NOT_SET_UP), errmsg("this database is not set up as a control server"),
+						errhint("Run SELECT groupshare.setup_server().")));
+	self->id = *gs_result_uuid(0, 1);
+	self->name = gs_result_text(0, 2);
+	return self;
+}
+
+GsTerminal *gs_request_terminal(int col)
+{
+	GsTerminal *terminal = palloc(sizeof(*terminal));
+
+	terminal->id = *gs_result_uuid(0, col);
+	terminal->home = *gs_result_uuid(0, col + 1);
+	terminal->identifier = gs_result_text(0, col + 2);
+	terminal->plan = gs_result_text(0, col + 3);
+	terminal->location = gs_result_text(0, col + 4);
+	terminal->epoch = (int32)gs_result_int64(0, col + 5);
+	return terminal;
+}
+
+GsRequest *gs_request_for(const char *identifier)
+{
+	GsRequest *request = palloc0(sizeof(*request));
+	char *kept = gs_name_identifier(identifier, strlen(identifier));
+
+	if (kept == NULL || gs_plan_run(&find_terminal, (Datum[]){CStringGetTextDatum(kept)}, NULL, 1) == 0)
+		ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("there is no terminal \"%s\"", identifier),
+						errhint("Add it by groupshare.add_terminal().")));
+	if (!gs_result_bool(0, 7))
+		ereport(ERROR, (errcode(GS_ERR_SESSION_INVALID),
+						errmsg("terminal \"%s\" is revoked or has no permission", identifier)));
+	request->terminal = gs_request_terminal(1);
+	request->params = empty_object();
+	return request;
+}
