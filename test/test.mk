@@ -48,3 +48,14 @@ asan: deps
 	@$(MAKE) --no-print-directory BUILD=build/asan CFLAGS="$(ASAN_FLAGS)" daemons client unit
 	@GS_BUILD=build/asan ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 $(AS_USER) test/bin/check \
 		$(if $(TESTS),$(TESTS),$(patsubst build/%,build/asan/%,$(UNIT_TESTS)) test/t/*.t)
+
+demo: deps
+	@$(MAKE) --no-print-directory all private-pg >/dev/null
+	@FILE="$(FILE)" $(AS_USER) test/bin/demo
+
+up: deps
+	@$(MAKE) --no-print-directory all private-pg >/dev/null
+	@PG_CONFIG=$(PG_CONFIG) test/bin/up
+
+down:
+	@test/bin/down

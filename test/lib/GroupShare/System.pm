@@ -13,24 +13,45 @@ use GroupShare::Env qw(program scratch tls_dir);
 use GroupShare::Http qw(http);
 use GroupShare::Process qw(slurp spit wait_for);
 
-our @EXPORT = qw(new_control_server add_device start_gateway);
+our @EXPORT = qw(new_control_server link_servers add_terminal add_device start_gateway);
 
 my $GIB = 1 << 30;
 
-# new_control_server(name => 'cs1'[, conf => {}, fsync => 0, database => 'gs', peers => [control servers]]): a Cluster
-# with the extension, set up; `peers` are told of it and it of them, so that they can share a service list.
+# new_control_server(name => 'cs1'[, conf => {}, fsync => 0]): a Cluster with the extension, set up.
 sub new_control_server {
     my (%o) = @_;
-    my $self = GroupShare::Cluster->new(%o, conf => { 'groupshare.database' => 'gs', %{ $o{conf} || {} } });
-    $self->{database} ||= 'gs';
+    my $self = GroupShare::Cluster->new(%o, conf => { 'groupshare.databases' => 'gs', %{ $o{conf} || {} } });
+    $self->{database} = 'gs';
     $self->sql("CREATE DATABASE $self->{database}", -database => 'postgres');
-    $self->sql(<<'SQL', name => $self->{name});
+    $self->sql(<<'SQL');
 CREATE EXTENSION groupshare;
 SELECT groupshare.setup_roles();
-SELECT groupshare.setup_server(:'name');
 CREATE ROLE gateway LOGIN IN ROLE groupshare_gateway;
 SQL
+    $self->{id} = $self->sql(q{SELECT groupshare.setup_server(:'name')}, name => $self->{name});
     return $self;
+}
+
+# Each of the servers is told of the others, so that they can share a service list.
+sub link_servers {
+    my (@servers) = @_;
+    for my $server (@servers) {
+        my @others = grep { $_ != $server } @servers;
+        $server->sql(q{SELECT groupshare.add_control_server(:'name', :'id')}, name => $_->{name}, id => $_->{id})
+            for @others;
+        $server->{others} = \@others;
+    }
+    return;
+}
+
+# add_terminal($server, $identifier[, $plan]): as the DBA does it, with its entry in every service list; the one-time code.
+sub add_terminal {
+    my ($server, $identifier, $plan) = @_;
+    my $code = $server->sql(q{SELECT groupshare.add_terminal(:'id', :'plan')},
+        id => $identifier, plan => $plan || 'standard');
+    $_->sql(q{SELECT groupshare.route_terminal(:'id', :'server')}, id => $identifier, server => $server->{name})
+        for @{ $server->{others} || [] };
+    return $code;
 }
 
 # What a daemon is told of a control server.

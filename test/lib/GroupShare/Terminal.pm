@@ -11,6 +11,7 @@ use Exporter qw(import);
 use GroupShare::Env qw(scratch);
 use GroupShare::Http qw(http uri_escape);
 use GroupShare::Process qw(run_ok slurp spit);
+use GroupShare::System;
 use MIME::Base64 qw(encode_base64url);
 
 our @EXPORT = qw(new_terminal sha256_file random_file);
@@ -39,9 +40,8 @@ sub random_file {
 # to the control server S, enrolled and connected through the gateway G.
 sub new_terminal {
     my ($identifier, %o) = @_;
-    my $self = bless { plan => 'standard', %o, identifier => $identifier, dir => scratch('terminal') }, __PACKAGE__;
-    $self->{code} = $self->{server}->sql(q{SELECT groupshare.add_terminal(:'id', :'plan')},
-        id => $identifier, plan => $self->{plan});
+    my $self = bless { %o, identifier => $identifier, dir => scratch('terminal') }, __PACKAGE__;
+    $self->{code} = add_terminal($self->{server}, $identifier, $o{plan});
     $self->new_key;
     return $self if exists $o{enroll} && !$o{enroll};
     my $reply = $self->enroll;
