@@ -18,7 +18,8 @@ $(foreach test,$(notdir $(basename $(UNIT_SOURCES))),$(eval $(call unit_rule,$(t
 .SECONDARY:
 .PHONY: unit private-pg check check-unit check-sql check-isolation check-t asan demo up down
 
-unit: $(UNIT_TESTS)
+# Parts add what only tests need: TEST_PROGRAMS += $(BUILD)/faults/groupshare-storaged
+unit: $(UNIT_TESTS) $(TEST_PROGRAMS)
 
 # A PostgreSQL tree with the extension, for tests only.
 private-pg: extension
@@ -33,12 +34,17 @@ check: deps
 	@$(MAKE) --no-print-directory all unit private-pg
 	@$(AS_USER) test/bin/check $(TESTS)
 
+# One kind of tests, with no more built than it needs.
+check-unit: NEEDS = unit
 check-unit: TESTS = $(UNIT_TESTS)
+check-sql: NEEDS = private-pg
 check-sql: TESTS = test/sql/*.sql
+check-isolation: NEEDS = private-pg
 check-isolation: TESTS = test/isolation/specs/*.spec
+check-t: NEEDS = all private-pg
 check-t: TESTS = test/t/*.t
 check-unit check-sql check-isolation check-t: deps
-	@$(MAKE) --no-print-directory all unit private-pg
+	@$(MAKE) --no-print-directory $(NEEDS)
 	@$(AS_USER) test/bin/check $(TESTS)
 
 # Unit tests and daemons under the sanitizers, and the tests over real processes with them.

@@ -88,7 +88,7 @@ sub common {
 }
 
 # add_device(servers => [...], name => 'd1', location => 'eu/de/b'[, capacity => bytes, settings => {section => {}},
-# start => 0]): announced to each of the servers, with a login role of its name.
+# start => 0, program => path, env => {}]): announced to each of the servers, with a login role of its name.
 sub add_device {
     my (%o) = @_;
     my $dir  = scratch($o{name});
@@ -137,7 +137,7 @@ sub start {
     # A restarted daemon keeps its port: terminals hold URLs of it.
     $self->{process} = GroupShare::Process->start(
         name    => $self->{name},
-        command => [ program("groupshare-$self->{what}"), '--config', $config ],
+        command => [ $self->{program} || program("groupshare-$self->{what}"), '--config', $config ],
         log     => "$self->{dir}/log",
         cwd     => $self->{dir},
         env     => $self->{env} || {});
@@ -149,7 +149,7 @@ sub start {
         "the port of $self->{name}");
     chomp($self->{port} = slurp($port));
     $self->{config}{listen}{port} = $self->{port};
-    $self->{url} = ($self->{config}{listen}{cleartext} ? 'http' : 'https') . "://localhost:$self->{port}";
+    $self->{url} = ($self->{config}{listen}{cleartext} ? 'http' : 'https') . "://127.0.0.1:$self->{port}";
     wait_for(sub { http('GET', "$self->{url}/readyz")->{status} == 200 }, "$self->{name} to be ready")
         if !$self->{started_unready};
     $self->wait_announced if $self->{what} eq 'storaged' && !$self->{started_unready};
