@@ -36,7 +36,7 @@ check: deps
 
 # One kind of tests, with no more built than it needs.
 check-unit: NEEDS = unit
-check-unit: TESTS = $(UNIT_TESTS)
+check-unit: TESTS = $(BUILD)/test/unit/test_*
 check-sql: NEEDS = private-pg
 check-sql: TESTS = test/sql/*.sql
 check-isolation: NEEDS = private-pg
@@ -53,7 +53,7 @@ asan: deps
 	@$(MAKE) --no-print-directory private-pg
 	@$(MAKE) --no-print-directory BUILD=build/asan CFLAGS="$(ASAN_FLAGS)" daemons client unit
 	@GS_BUILD=build/asan ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 $(AS_USER) test/bin/check \
-		$(if $(TESTS),$(TESTS),$(patsubst build/%,build/asan/%,$(UNIT_TESTS)) test/t/*.t)
+		$(if $(TESTS),$(TESTS),build/asan/test/unit/test_* test/t/*.t)
 
 demo: deps
 	@$(MAKE) --no-print-directory all private-pg >/dev/null
