@@ -1,37 +1,29 @@
 # Installing and releasing.
-.PHONY: install install-extension install-programs uninstall installcheck dist updatecheck
+.PHONY: install install-extension install-daemons uninstall installcheck dist updatecheck
 
 BINDIR = $(DESTDIR)$(PREFIX)/bin
-LIBDIR = $(DESTDIR)$(PREFIX)/lib
-INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
-MANDIR = $(DESTDIR)$(PREFIX)/share/man
-BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
-FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
-EXAMPLEDIR = $(DESTDIR)$(PREFIX)/share/doc/groupshare/examples
 
-install: install-extension install-programs
+# install-client is in client/client.mk.
+install: install-extension install-daemons install-client
 
 install-extension: extension
 	$(MAKE) -C extension PG_CONFIG=$(PG_CONFIG) install
 
-install-programs: daemons client
-	install -d $(BINDIR) $(LIBDIR) $(INCLUDEDIR) $(UNITDIR) $(EXAMPLEDIR)
-	install -m 755 $(BUILD)/groupshare-gateway $(BUILD)/groupshare-storaged $(BUILD)/groupshare $(BINDIR)
-	install -m 644 $(BUILD)/libgroupshare.a $(LIBDIR)
-	cp -P $(BUILD)/libgroupshare.so* $(LIBDIR)
-	install -m 644 client/groupshare.h $(INCLUDEDIR)
-	for unit in packaging/*.service; do \
-		sed 's,@PREFIX@,$(PREFIX),g' $$unit > $(UNITDIR)/$$(basename $$unit) || exit 1; \
+install-daemons: daemons
+	install -d $(BINDIR) $(UNITDIR)
+	install -m 755 $(BUILD)/groupshare-gateway $(BUILD)/groupshare-storaged $(BINDIR)
+	for unit in $(notdir $(wildcard packaging/*.service)); do \
+		sed 's,@PREFIX@,$(PREFIX),g' packaging/$$unit > $(UNITDIR)/$$unit && chmod 644 $(UNITDIR)/$$unit || exit 1; \
 	done
-	install -m 644 packaging/*.ini $(EXAMPLEDIR)
 
 uninstall:
 	$(MAKE) -C extension PG_CONFIG=$(PG_CONFIG) uninstall
-	cd $(BINDIR) && rm -f groupshare groupshare-gateway groupshare-storaged
-	cd $(LIBDIR) && rm -f libgroupshare.a libgroupshare.so*
-	rm -f $(INCLUDEDIR)/groupshare.h $(UNITDIR)/groupshare-gateway.service $(UNITDIR)/groupshare-storaged@.service
+	cd $(DESTDIR)$(PREFIX) && rm -f bin/groupshare bin/groupshare-gateway bin/groupshare-storaged include/groupshare.h \
+		lib/libgroupshare.* lib/pkgconfig/libgroupshare.pc share/man/man1/groupshare.1 share/man/man3/libgroupshare.3 \
+		share/bash-completion/completions/groupshare share/zsh/site-functions/_groupshare \
+		share/fish/vendor_completions.d/groupshare.fish lib/systemd/system/groupshare-gateway.service \
+		lib/systemd/system/groupshare-storaged@.service
 
 # Against a running server in which the extension is installed, as PGXS has it (PGHOST, PGPORT, PGUSER).
 installcheck:
@@ -42,3 +34,12 @@ dist:
 	@mkdir -p build/dist
 	git archive --format=zip --prefix=groupshare-$(VERSION)/ -o build/dist/groupshare-$(VERSION).zip HEAD
 	@echo build/dist/groupshare-$(VERSION).zip
+
+# A database upgraded from each release (tags vX.Y.Z) has the same catalog as a new one.
+updatecheck: deps
+	@$(MAKE) --no-print-directory private-pg
+	@rm -rf build/releases && mkdir -p build/releases
+	@for tag in $$(git tag -l 'v[0-9]*'); do \
+		test/bin/release-script $$tag > build/releases/groupshare--$${tag#v}.sql || exit 1; \
+	done
+	@$(AS_USER) test/bin/updatecheck
