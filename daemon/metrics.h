@@ -16,6 +16,7 @@ typedef struct GsMetric {
 	double value;         /* counter, gauge; histogram: the sum in seconds */
 	uint64_t buckets[16]; /* histogram: bounds are 0.1 ms * 2^i, the last is +Inf */
 	struct GsMetric *next;
+	const char *labels; /* NULL or e.g. class="2xx"; metrics of one name differ in it */
 } GsMetric;
 
 void gs_metric_register(GsMetric *metric);

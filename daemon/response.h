@@ -19,4 +19,8 @@ void gs_json_send_value(GsStream *stream, int status, json_t *value, bool secret
 void gs_problem_send(GsStream *stream, int status, const char *code, const char *detail, const char *hint,
 					 int retry_after_s);
 
+/* The same with more headers, e.g. Allow. */
+void gs_problem_send_with(GsStream *stream, int status, const char *code, const char *detail, const char *hint,
+						  int retry_after_s, const GsHeader *headers, size_t header_count);
+
 #endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * logfmt lines to stderr. A line is built in one buffer on the stack and written by one write(2), so lines of several
+ * processes do not mix. Everything that is not plain text is escaped: nothing from outside can start a second line.
+ */
+#include "daemon/log.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_BYTES 4096
+
+typedef struct Line {
+	char text[LINE_BYTES];
+	size_t used; /* at most LINE_BYTES - 1: the newline always fits */
+} Line;
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+static const char *log_program = "groupshare";
+static GsLogLevel log_level = GS_LOG_INFO;
+
+void gs_log_init(const char *program, GsLogLevel level)
+{
+	log_program = program;
+	log_level = level;
+}
+
+static void line_put(Line *line, const char *text, size_t size)
+{
+	size_t room = LINE_BYTES - 1 - line->used;
+
+	if (size > room)
+		size = room;
+	memcpy(line->text + line->used, text, size);
+	line->used += size;
+}
+
+static void line_puts(Line *line, const char *text)
+{
+	line_put(line, text, strlen(text));
+}
+
+static bool value_is_plain(const char *value)
+{
+	if (*value == '\0')
+		return false;
+	for (const unsigned char *p = (const unsigned char *)value; *p != '\0'; p++)
+		if (*p <= ' ' || *p >= 0x7f || *p == '"' || *p == '=' || *p == '\\')
+			return false;
+	return true;
+}
+
+static void line_value(Line *line, const char *value)
+{
+	if (value_is_plain(value)) {
+		line_puts(line, value);
+		return;
+	}
+	line_put(line, "\"", 1);
+	for (const unsigned char *p = (const unsigned char *)value; *p != '\0'; p++) {
+		char escaped[8];
+
+		if (*p == '"' || *p == '\\')
+			snprintf(escaped, sizeof(escaped), "\\%c", *p);
+		else if (*p == '\n')
+			snprintf(escaped, sizeof(escaped), "\\n");
+		else if (*p < ' ' || *p == 0x7f)
+			snprintf(escaped, sizeof(escaped), "\\x%02x", *p);
+		else
+			snprintf(escaped, sizeof(escaped), "%c", *p);
+		line_puts(line, escaped);
+	}
+	line_put(line, "\"", 1);
+}
+
+static void line_pair(Line *line, const char *key, const char *value)
+{
+	if (line->used > 0)
+		line_put(line, " ", 1);
+	line_puts(line, key);
+	line_put(line, "=", 1);
+	line_value(line, value != NULL ? value : "-");
+}
+
+static void line_time(Line *line)
+{
+	struct timespec now;
+	struct tm tm;
+	char text[64];
+	size_t used;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	used = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + used, sizeof(text) - used, ".%03ldZ", now.tv_nsec / 1000000);
+	line_pair(line, "ts", text);
+}
+
+static void line_write(Line *line)
+{
+	size_t done = 0;
+
+	line->text[line->used++] = '\n';
+	while (done < line->used) {
+		ssize_t n = write(STDERR_FILENO, line->text + done, line->used - done);
+
+		if (n <= 0)
+			return; /* there is nowhere left to complain to */
+		done += (size_t)n;
+	}
+}
+
+void gs_log(GsLogLevel level, const char *request_id, const char *msg, ...)
+{
+	Line line;
+	char pid[16];
+	const char *key;
+	va_list args;
+
+	if (level < log_level)
+		return;
+	line.used = 0;
+	line_time(&line);
+	line_pair(&line, "level", level_names[level]);
+	line_pair(&line, "prog", log_program);
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	line_pair(&line, "pid", pid);
+	if (request_id != NULL)
+		line_pair(&line, "req", request_id);
+	line_pair(&line, "msg", msg);
+	va_start(args, msg);
+	while ((key = va_arg(args, const char *)) != NULL)
+		line_pair(&line, key, va_arg(args, const char *));
+	va_end(args);
+	line_write(&line);
+}
