@@ -28,7 +28,7 @@ sub pg_program {
     my ($name) = @_;
     if (!$ENV{GS_PGBIN}) {
         chomp(my $bin = run_ok($ENV{PG_CONFIG} || 'pg_config', '--bindir'));
-        $ENV{GS_PGBIN} = build() . "/pg$bin";
+        $ENV{GS_PGBIN} = root() . "/build/pg$bin";
     }
     return "$ENV{GS_PGBIN}/$name";
 }

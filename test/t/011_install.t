@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: PostgreSQL
+# What a user of PGXS expects: installcheck against a server in which the extension is installed. And what a packager
+# expects: install under DESTDIR touches nothing else and has every file.
+use GroupShare::Test;
+use GroupShare::Cluster;
+
+my $cluster = GroupShare::Cluster->new(name => 'user', fsync => 0, conf => { shared_preload_libraries => '' });
+my $config  = $ENV{PG_CONFIG} || 'pg_config';
+my ($status, $out, $err) =
+    run({ command => [ 'make', '-C', root(), 'installcheck', "PG_CONFIG=$config" ], env => $cluster->env });
+is($status, 0, 'installcheck without preloading') or diag($out, $err, map { -e && slurp($_) } root() . '/build/regress/regression.diffs');
+
+my $dest = scratch('dest');
+($status, $out, $err) =
+    run({ command => [ 'make', '-C', root(), '-o', 'extension', '-o', 'daemons', '-o', 'client', 'install-daemons', 'install-client', "DESTDIR=$dest", 'PREFIX=/opt/gs' ] });
+is($status, 0, 'install under DESTDIR') or diag($out, $err);
+ok(-e "$dest/opt/gs/$_", $_)
+    for qw(bin/groupshare bin/groupshare-gateway bin/groupshare-storaged lib/libgroupshare.a include/groupshare.h
+    share/man/man1/groupshare.1 share/bash-completion/completions/groupshare
+    lib/systemd/system/groupshare-gateway.service lib/systemd/system/groupshare-storaged@.service);
+like(slurp("$dest/opt/gs/lib/systemd/system/groupshare-gateway.service"),
+    qr{^ExecStart=/opt/gs/bin/groupshare-gateway }m, 'units name the prefix');
+
+done_testing;
