@@ -12,6 +12,7 @@
 #include "utils/guc.h"
 
 #include "settings.h"
+#include "worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -31,6 +32,7 @@ int gs_device_headroom_mb;
 int gs_device_high_water_percent;
 int gs_device_silent_intervals;
 int gs_placement_wait_ms;
+int gs_placement_seed;
 int gs_inquiry_lifetime_s;
 int gs_refusal_pause_s;
 int gs_delete_hold_s;
@@ -70,6 +72,8 @@ static const IntSetting int_settings[] = {
 	 &gs_device_silent_intervals, 3, 1, 1000, PGC_SUSET, 0},
 	{"groupshare.placement_wait", "How long a notice waits when other notices hold all devices with room.",
 	 &gs_placement_wait_ms, 2000, 0, 60000, PGC_SUSET, GUC_UNIT_MS},
+	{"groupshare.placement_seed", "Makes the choice among the candidates repeatable, for tests; 0 is random.",
+	 &gs_placement_seed, 0, 0, INT_MAX, PGC_SUSET, 0},
 	{"groupshare.inquiry_lifetime", "How long an inquiry stays open without a decision.", &gs_inquiry_lifetime_s,
 	 14 * DAY, MINUTE, 365 * DAY, PGC_SUSET, GUC_UNIT_S},
 	{"groupshare.refusal_pause", "How long a refused terminal waits before it may ask again.", &gs_refusal_pause_s,
@@ -94,4 +98,6 @@ void _PG_init(void)
 							   "Comma separated; a change needs a restart.", &gs_databases, "", PGC_POSTMASTER,
 							   GUC_LIST_INPUT, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("groupshare");
+	if (process_shared_preload_libraries_in_progress)
+		gs_worker_register();
 }

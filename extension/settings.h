@@ -16,6 +16,7 @@ extern int gs_device_headroom_mb;
 extern int gs_device_high_water_percent;
 extern int gs_device_silent_intervals;
 extern int gs_placement_wait_ms;
+extern int gs_placement_seed; /* 0 = random */
 extern int gs_inquiry_lifetime_s;
 extern int gs_refusal_pause_s;
 extern int gs_delete_hold_s;

@@ -185,6 +185,7 @@ CREATE TABLE groupshare.device_ledger (
     staged_bytes bigint NOT NULL DEFAULT 0 CHECK (staged_bytes >= 0),
     reserved_bytes bigint NOT NULL DEFAULT 0 CHECK (reserved_bytes >= 0),
     settled_bytes bigint NOT NULL DEFAULT 0 CHECK (settled_bytes >= 0),
+    available_bytes bigint NOT NULL GENERATED ALWAYS AS (free_bytes + staged_bytes - reserved_bytes - settled_bytes) STORED,
     read_only boolean NOT NULL DEFAULT false,
     report_interval_ms int NOT NULL DEFAULT 5000 CHECK (report_interval_ms > 0),
     announced_at timestamptz,

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What a storage device's daemon calls: announcement, report, receipt, work done. The device is the login role of the
+ * connection (session_user), never an argument. A daemon's start has an epoch; the newest that announced speaks for the
+ * device, an older one is refused by each call, so that a stale daemon changes nothing.
+ *
+ * Each call changes rows of its own device only. Locks: the device's ledger row, last (reservation.c).
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "errcodes.h"
+#include "ledger.h"
+#include "plan.h"
+#include "reply.h"
+#include "request.h"
+#include "settings.h"
+#include "share.h"
+
+#define WORK_PAGE_MOST 100
+#define WORK_DONE_MOST 1000
+#define URL_MAX_BYTES 1024
+#define VERSION_MAX_BYTES 64
+#define REPORT_INTERVAL_MIN_MS 100
+#define REPORT_INTERVAL_MAX_MS 3600000
+
+typedef struct Device {
+	pg_uuid_t id;
+	char *name;
+} Device;
+
+static GsPlan caller_plan = {
+	.sql = "SELECT d.id, d.name, l.epoch FROM groupshare.device d"
+		   " LEFT JOIN groupshare.device_ledger l ON l.device_id = d.id"
+		   " WHERE d.login_role = $1::name AND d.state <> 'decommissioned'",
+	.types = {TEXTOID},
+};
+
+static GsPlan first_key_plan = {
+	.sql = "INSERT INTO groupshare.device_key (device_id, key) SELECT $1, groupshare.random_key()"
+		   " WHERE NOT EXISTS (SELECT 1 FROM groupshare.device_key WHERE device_id = $1 AND retired_at IS NULL)"
+		   " ON CONFLICT DO NOTHING",
+	.types = {UUIDOID},
+};
+
+/* A retired key signs for one lifetime more while the device may not have heard of its successor (ticketing.c), and
+ * what it signed last lives as long again. */
+static GsPlan keys_plan = {
+	.sql = "SELECT coalesce(jsonb_agg(jsonb_build_object('kid', k.kid,"
+		   "   'key', rtrim(translate(encode(k.key, 'base64'), '+/', '-_'), '=')) ORDER BY k.created_at DESC), '[]')"
+		   " FROM groupshare.device_key k WHERE k.device_id = $1"
+		   "   AND (k.retired_at IS NULL OR k.retired_at > now() - 2 * $2 * interval '1 second')",
+	.types = {UUIDOID, INT8OID},
+};
+
+static GsPlan work_plan = {
+	.sql =
+		"SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'kind', w.kind, 'object', w.object)"
+		"   ORDER BY w.not_before, w.id), '[]')"
+		" FROM (SELECT * FROM groupshare.device_work WHERE device_id = $1 AND done_at IS NULL AND not_before <= now()"
+		"       ORDER BY not_before, id LIMIT $2) w",
+	.types = {UUIDOID, INT8OID},
+};
+
+static GsPlan work_done_plan = {
+	.sql = "WITH done AS (UPDATE groupshare.device_work SET done_at = now()"
+		   "   WHERE device_id = $1 AND id = ANY ($2) AND done_at IS NULL RETURNING kind, object)"
+		   " UPDATE groupshare.share_copy c SET state = 'deleted' FROM done"
+		   " WHERE done.kind = 'delete' AND c.object = done.object AND c.device_id = $1 AND c.state = 'abandoned'",
+	.types = {UUIDOID, INT8ARRAYOID},
+};
+
+static void raise_stale_epoch(void)
+{
+	ereport(ERROR, (errcode(GS_ERR_STALE_EPOCH), errmsg("another start of this device has announced itself"),
+					errhint("Two daemons must not run with the same login role.")));
+}
+
+/* The calling device; `epoch` is NULL for an announcement. */
+static Device calling_device(const int64 *epoch)
+{
+	char *role = GetUserNameFromId(GetSessionUserId(), false);
+	Datum values[] = {CStringGetTextDatum(role)};
+	Device device;
+
+	if (gs_plan_run(&caller_plan, values, NULL, 1) == 0)
+		ereport(ERROR, (errcode(GS_ERR_UNKNOWN_DEVICE), errmsg("role \"%s\" is no storage device", role),
+						errhint("A DBA adds it by groupshare.add_storage_device().")));
+	device.id = *gs_result_uuid(0, 1);
+	device.name = gs_result_text(0, 2);
+	if (epoch == NULL)
+		return device;
+	if (gs_result_isnull(0, 3) || gs_result_int64(0, 3) < *epoch)
+		ereport(ERROR, (errcode(GS_ERR_ANNOUNCE_FIRST), errmsg("announce first")));
+	if (gs_result_int64(0, 3) > *epoch)
+		raise_stale_epoch();
+	return device;
+}
+
+static void refuse(const char *what)
+{
+	ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("%s", what)));
+}
+
+static void check_bytes(const GsDeviceReport *report)
+{
+	if (report->capacity_bytes < 0)
+		refuse("capacity_bytes must not be negative");
+	if (report->free_bytes < 0 || report->free_bytes > report->capacity_bytes)
+		refuse("free_bytes must be between 0 and capacity_bytes");
+	if (report->staged_bytes < 0 || report->staged_bytes > report->capacity_bytes)
+		refuse("staged_bytes must be between 0 and capacity_bytes");
+}
+
+/* The base of the addresses that terminals get: scheme, authority, perhaps a path, nothing behind it. */
+static bool is_base_url(const char *url)
+{
+	size_t size = strlen(url);
+	size_t scheme = strncmp(url, "https://", 8) == 0 ? 8 : strncmp(url, "http://", 7) == 0 ? 7 : 0;
+
+	if (scheme == 0 || size > URL_MAX_BYTES || size == scheme || url[scheme] == '/' || url[size - 1] == '/')
+		return false;
+	for (const char *c = url; *c != '\0'; c++)
+		if (*c <= ' ' || *c >= 0x7f || strchr("?#@\"<>\\^`{|}", *c) != NULL)
+			return false;
+	return true;
+}
+
+static void check_announcement(const GsDeviceReport *report)
+{
+	check_bytes(report);
+	if (report->epoch <= 0)
+		refuse("epoch must be positive");
+	if (!is_base_url(report->url))
+		refuse("url must be http:// or https:// and a host, without a slash at the end");
+	if (strlen(report->version) > VERSION_MAX_BYTES)
+		refuse("version is too long");
+	if (report->report_interval_ms < REPORT_INTERVAL_MIN_MS || report->report_interval_ms > REPORT_INTERVAL_MAX_MS)
+		refuse("report_interval_ms must be between 100 and 3600000");
+}
+
+static Jsonb *read_keys(const Device *device)
+{
+	Datum values[] = {UUIDPGetDatum(&device->id), Int64GetDatum(gs_ticket_lifetime_s)};
+
+	gs_plan_run(&keys_plan, values, NULL, 1);
+	return gs_result_jsonb(0, 1);
+}
+
+PG_FUNCTION_INFO_V1(gs_device_announce);
+/* device_announce(epoch, url, capacity_bytes, free_bytes, staged_bytes, report_interval_ms, version) */
+Datum gs_device_announce(PG_FUNCTION_ARGS)
+{
+	GsDeviceReport report = {.epoch = PG_GETARG_INT64(0),
+							 .url = text_to_cstring(PG_GETARG_TEXT_PP(1)),
+							 .capacity_bytes = PG_GETARG_INT64(2),
+							 .free_bytes = PG_GETARG_INT64(3),
+							 .staged_bytes = PG_GETARG_INT64(4),
+							 .report_interval_ms = PG_GETARG_INT32(5),
+							 .version = text_to_cstring(PG_GETARG_TEXT_PP(6))};
+	Device device;
+	GsSelf *self;
+	GsReply reply;
+
+	check_announcement(&report);
+	gs_plan_open();
+	device = calling_device(NULL);
+	self = gs_request_self();
+	if (!gs_ledger_announce(&device.id, &report))
+		raise_stale_epoch();
+	gs_plan_run(&first_key_plan, (Datum[]){UUIDPGetDatum(&device.id)}, NULL, 0);
+	gs_reply_begin(&reply);
+	gs_reply_uuid(&reply, "server", &self->id);
+	gs_reply_text(&reply, "server_name", self->name);
+	gs_reply_uuid(&reply, "device", &device.id);
+	gs_reply_text(&reply, "device_name", device.name);
+	gs_reply_jsonb(&reply, "keys", read_keys(&device));
+	gs_plan_close();
+	PG_RETURN_JSONB_P(gs_reply_end(&reply));
+}
+
+PG_FUNCTION_INFO_V1(gs_device_report);
+/* device_report(epoch, capacity_bytes, free_bytes, staged_bytes, read_only) */
+Datum gs_device_report(PG_FUNCTION_ARGS)
+{
+	GsDeviceReport report = {.epoch = PG_GETARG_INT64(0),
+							 .capacity_bytes = PG_GETARG_INT64(1),
+							 .free_bytes = PG_GETARG_INT64(2),
+							 .staged_bytes = PG_GETARG_INT64(3),
+							 .read_only = PG_GETARG_BOOL(4)};
+	Device device;
+	GsReply reply;
+
+	check_bytes(&report);
+	gs_plan_open();
+	device = calling_device(&report.epoch);
+	if (!gs_ledger_report(&device.id, &report))
+		raise_stale_epoch();
+	gs_reply_begin(&reply);
+	gs_reply_jsonb(&reply, "keys", read_keys(&device));
+	gs_plan_run(&work_plan, (Datum[]){UUIDPGetDatum(&device.id), Int64GetDatum(WORK_PAGE_MOST)}, NULL, 1);
+	gs_reply_jsonb(&reply, "work", gs_result_jsonb(0, 1));
+	gs_plan_close();
+	PG_RETURN_JSONB_P(gs_reply_end(&reply));
+}
+
+PG_FUNCTION_INFO_V1(gs_device_receipt);
+/* device_receipt(epoch, object, size_bytes, sha256) */
+Datum gs_device_receipt(PG_FUNCTION_ARGS)
+{
+	int64 epoch = PG_GETARG_INT64(0);
+	bytea *sha256 = PG_GETARG_BYTEA_PP(3);
+	Device device;
+	bool stored;
+
+	if (PG_GETARG_INT64(2) < 0)
+		refuse("size_bytes must not be negative");
+	if (VARSIZE_ANY_EXHDR(sha256) != 32)
+		refuse("sha256 must have 32 bytes");
+	gs_plan_open();
+	device = calling_device(&epoch);
+	stored = gs_share_receipt(&device.id, epoch, PG_GETARG_UUID_P(1), PG_GETARG_INT64(2), sha256);
+	gs_plan_close();
+	PG_RETURN_TEXT_P(cstring_to_text(stored ? "stored" : "unwanted"));
+}
+
+PG_FUNCTION_INFO_V1(gs_device_work_done);
+/* device_work_done(epoch, work) */
+Datum gs_device_work_done(PG_FUNCTION_ARGS)
+{
+	int64 epoch = PG_GETARG_INT64(0);
+	ArrayType *work = PG_GETARG_ARRAYTYPE_P(1);
+	Device device;
+
+	if (ArrayGetNItems(ARR_NDIM(work), ARR_DIMS(work)) > WORK_DONE_MOST)
+		refuse("work names too many items");
+	gs_plan_open();
+	device = calling_device(&epoch);
+	gs_plan_run(&work_done_plan, (Datum[]){UUIDPGetDatum(&device.id), PointerGetDatum(work)}, NULL, 0);
+	gs_plan_close();
+	PG_RETURN_VOID();
+}

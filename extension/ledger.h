@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The ledger of a device: what it said last and what is promised on it. SPI must be open.
+ */
+#ifndef GS_LEDGER_H
+#define GS_LEDGER_H
+
+#include "postgres.h"
+#include "utils/uuid.h"
+
+/* What a device says of itself; url, report_interval_ms and version are said at the announcement only. */
+typedef struct GsDeviceReport {
+	int64 epoch;
+	const char *url;
+	const char *version;
+	int64 capacity_bytes;
+	int64 free_bytes;
+	int64 staged_bytes;
+	int32 report_interval_ms;
+	bool read_only;
+} GsDeviceReport;
+
+/* A daemon's start: takes the ledger over and counts the live reservations anew. False: a newer epoch has announced. */
+bool gs_ledger_announce(const pg_uuid_t *device, const GsDeviceReport *report);
+
+/* False: the epoch is not the announced one any more. */
+bool gs_ledger_report(const pg_uuid_t *device, const GsDeviceReport *report);
+
+/* Promise `size` bytes. The caller holds the row's lock and has found room; false when there is none after all. */
+bool gs_ledger_reserve(const pg_uuid_t *device, int64 size);
+
+/* Give a promise back. */
+void gs_ledger_release(const pg_uuid_t *device, int64 size);
+
+/* The promised bytes lie on the device now. False: the epoch is not the announced one any more. */
+bool gs_ledger_settle(const pg_uuid_t *device, int64 epoch, int64 size);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Maintenance: reservations and their shares expire, unanswered inquiries expire, spent challenges, old events and done
+ * work go, and whoever waits for events is woken. Each kind works in bounded batches and passes over rows that others
+ * hold, so a round is short, several may run at once, and what is left is taken by the next round.
+ *
+ * Waking is done here and not by the transactions that write the events: NOTIFY in each of them would serialise their
+ * commits.
+ *
+ * Held deletions need nothing here: device_work.not_before lets a report see them in time.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "commands/async.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+
+#include "maintenance.h"
+#include "plan.h"
+#include "reply.h"
+#include "reservation.h"
+#include "settings.h"
+
+#define BATCH 500
+#define WAKE_NAMES_MOST 200 /* 37 bytes each stay below NOTIFY's limit of 8000 */
+#define WORK_KEPT_DAYS 7
+#define EVENT_CHANNEL "groupshare_event"
+
+static GsPlan wake_plan = {
+	.sql =
+		"WITH batch AS (SELECT id FROM groupshare.event WHERE NOT sent ORDER BY id LIMIT $1"
+		"   FOR NO KEY UPDATE SKIP LOCKED),"
+		" woken AS (UPDATE groupshare.event e SET sent = true FROM batch b WHERE e.id = b.id RETURNING e.terminal_id)"
+		" SELECT terminal_id, sum(count(*)) OVER ()::bigint FROM woken GROUP BY terminal_id",
+	.types = {INT8OID},
+};
+
+static GsPlan challenges_plan = {
+	.sql = "DELETE FROM groupshare.used_challenge WHERE jti IN (SELECT jti FROM groupshare.used_challenge"
+		   " WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)",
+	.types = {INT8OID},
+};
+
+static GsPlan events_plan = {
+	.sql = "DELETE FROM groupshare.event WHERE id IN (SELECT id FROM groupshare.event"
+		   " WHERE at < now() - $2 * interval '1 second' ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED)",
+	.types = {INT8OID, INT4OID},
+};
+
+static GsPlan work_plan = {
+	.sql = "DELETE FROM groupshare.device_work WHERE id IN (SELECT id FROM groupshare.device_work"
+		   " WHERE done_at < now() - $2 * interval '1 day' ORDER BY done_at LIMIT $1 FOR UPDATE SKIP LOCKED)",
+	.types = {INT8OID, INT4OID},
+};
+
+/* Wakes the waiting event requests of terminals that have unsent events; returns how many events that were. */
+static int64 wake(void)
+{
+	uint64 terminals = gs_plan_run(&wake_plan, (Datum[]){Int64GetDatum(BATCH)}, NULL, 0);
+	int64 events = terminals > 0 ? gs_result_int64(0, 2) : 0;
+	StringInfoData names;
+
+	if (terminals == 0)
+		return 0;
+	initStringInfo(&names);
+	for (uint64 i = 0; i < terminals && terminals <= WAKE_NAMES_MOST; i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? "," : "", gs_reply_uuid_text(gs_result_uuid(i, 1)));
+	Async_Notify(EVENT_CHANNEL, names.data);
+	return events;
+}
+
+bool gs_maintenance_run(void)
+{
+	const Datum batch = Int64GetDatum(BATCH);
+	bool more;
+
+	gs_plan_open();
+	more = wake() == BATCH;
+	more |= gs_reservation_expire_due(BATCH) == BATCH;
+	more |= gs_plan_run(&challenges_plan, &batch, NULL, 0) == BATCH;
+	more |= gs_plan_run(&events_plan, (Datum[]){batch, Int32GetDatum(gs_event_retention_s)}, NULL, 0) == BATCH;
+	more |= gs_plan_run(&work_plan, (Datum[]){batch, Int32GetDatum(WORK_KEPT_DAYS)}, NULL, 0) == BATCH;
+	gs_plan_close();
+	return more;
+}
+
+PG_FUNCTION_INFO_V1(gs_run_maintenance);
+Datum gs_run_maintenance(PG_FUNCTION_ARGS)
+{
+	(void)gs_maintenance_run();
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Quota: a terminal is charged for its pending and stored shares, from the notice on until the share is deleted or
+ * expires, in the transaction that makes or ends the share. The charge is a guarded UPDATE, so it holds also against a
+ * caller that forgot the lock.
+ *
+ * Lock order: the usage row is the first lock of every transaction that changes a terminal's shares, see reservation.c.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "errcodes.h"
+#include "plan.h"
+#include "quota.h"
+
+static GsPlan lock_plan = {
+	.sql = "SELECT 1 FROM groupshare.usage WHERE terminal_id = $1 FOR NO KEY UPDATE",
+	.types = {UUIDOID},
+};
+
+static GsPlan make_plan = {
+	.sql = "INSERT INTO groupshare.usage (terminal_id, home) VALUES ($1, $2) ON CONFLICT (terminal_id) DO NOTHING",
+	.types = {UUIDOID, UUIDOID},
+};
+
+static GsPlan limits_plan = {
+	.sql = "SELECT p.max_object_bytes, p.quota_bytes, p.max_shares::bigint, coalesce(u.used_bytes, 0),"
+		   "       coalesce(u.shares, 0)::bigint"
+		   " FROM groupshare.plan p LEFT JOIN groupshare.usage u ON u.terminal_id = $2 WHERE p.name = $1",
+	.types = {TEXTOID, UUIDOID},
+};
+
+static GsPlan charge_plan = {
+	.sql = "UPDATE groupshare.usage u SET used_bytes = u.used_bytes + $3, shares = u.shares + 1"
+		   " FROM groupshare.plan p"
+		   " WHERE u.terminal_id = $1 AND p.name = $2"
+		   "   AND (p.quota_bytes IS NULL OR u.used_bytes + $3 <= p.quota_bytes)"
+		   "   AND (p.max_shares IS NULL OR u.shares < p.max_shares)",
+	.types = {UUIDOID, TEXTOID, INT8OID},
+};
+
+static GsPlan refund_plan = {
+	.sql = "UPDATE groupshare.usage SET used_bytes = used_bytes - $2, shares = shares - 1 WHERE terminal_id = $1",
+	.types = {UUIDOID, INT8OID},
+};
+
+void gs_quota_lock(const GsTerminal *terminal)
+{
+	Datum values[] = {UUIDPGetDatum(&terminal->id), UUIDPGetDatum(&terminal->home)};
+
+	if (gs_plan_run(&lock_plan, values, NULL, 1) > 0)
+		return;
+	gs_plan_run(&make_plan, values, NULL, 0);
+	if (gs_plan_run(&lock_plan, values, NULL, 1) == 0)
+		elog(ERROR, "usage row of terminal %s vanished", terminal->identifier);
+}
+
+void gs_quota_check_size(const GsTerminal *terminal, int64 size)
+{
+	Datum values[] = {CStringGetTextDatum(terminal->plan), UUIDPGetDatum(&terminal->id)};
+
+	if (gs_plan_run(&limits_plan, values, NULL, 1) == 0)
+		elog(ERROR, "plan \"%s\" of terminal %s is gone", terminal->plan, terminal->identifier);
+	if (gs_result_isnull(0, 1) || size <= gs_result_int64(0, 1))
+		return;
+	ereport(ERROR, (errcode(GS_ERR_TOO_LARGE), errmsg("the share is larger than the plan allows"),
+					errdetail("Size is %lld bytes, the plan allows %lld bytes a share.", (long long)size,
+							  (long long)gs_result_int64(0, 1))));
+}
+
+static void raise_quota_exceeded(const GsTerminal *terminal, int64 size)
+{
+	Datum values[] = {CStringGetTextDatum(terminal->plan), UUIDPGetDatum(&terminal->id)};
+	bool shares_are_full;
+
+	if (gs_plan_run(&limits_plan, values, NULL, 1) == 0)
+		elog(ERROR, "plan \"%s\" of terminal %s is gone", terminal->plan, terminal->identifier);
+	shares_are_full = !gs_result_isnull(0, 3) && gs_result_int64(0, 5) >= gs_result_int64(0, 3);
+	if (shares_are_full)
+		ereport(ERROR, (errcode(GS_ERR_QUOTA_EXCEEDED), errmsg("the plan's number of shares is used up"),
+						errdetail("The plan allows %lld shares.", (long long)gs_result_int64(0, 3)),
+						errhint("Delete a share first.")));
+	ereport(ERROR, (errcode(GS_ERR_QUOTA_EXCEEDED), errmsg("the plan's quota does not hold this share"),
+					errdetail("%lld of %lld bytes are used, the share has %lld bytes.",
+							  (long long)gs_result_int64(0, 4), (long long)gs_result_int64(0, 2), (long long)size),
+					errhint("Delete a share first.")));
+}
+
+void gs_quota_charge(const GsTerminal *terminal, int64 size)
+{
+	Datum values[] = {UUIDPGetDatum(&terminal->id), CStringGetTextDatum(terminal->plan), Int64GetDatum(size)};
+
+	if (gs_plan_run(&charge_plan, values, NULL, 0) == 0)
+		raise_quota_exceeded(terminal, size);
+}
+
+void gs_quota_refund(const pg_uuid_t *terminal, int64 size)
+{
+	Datum values[] = {UUIDPGetDatum(terminal), Int64GetDatum(size)};
+
+	gs_plan_run(&refund_plan, values, NULL, 0);
+}

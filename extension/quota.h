@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What a terminal holds of its plan. SPI must be open.
+ */
+#ifndef GS_QUOTA_H
+#define GS_QUOTA_H
+
+#include "request.h"
+
+/* Locks the terminal's usage row (making it when there is none): from here on no other notice, deletion or expiry of
+ * this terminal's shares runs beside the caller. */
+void gs_quota_lock(const GsTerminal *terminal);
+
+/* Raises GS020 when the plan allows no object of this size. */
+void gs_quota_check_size(const GsTerminal *terminal, int64 size);
+
+/* Charges one share of `size` bytes, or raises GS021. The usage row is locked. */
+void gs_quota_charge(const GsTerminal *terminal, int64 size);
+
+/* Gives one share of `size` bytes back. The usage row is locked. */
+void gs_quota_refund(const pg_uuid_t *terminal, int64 size);
+
+#endif

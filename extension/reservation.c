@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Life of a copy: pending with a live reservation -> stored (settled) or abandoned (expired, cancelled) -> deleted.
+ *
+ * Invariants: a pending share has exactly one pending copy, and that copy a live reservation; both end in the same
+ * transaction. A share is charged to its owner's usage while it is pending or stored.
+ *
+ * Lock order of everything that changes a share, in all files of the extension:
+ *     1. the owner's usage row    notice, deletion, expiry (a receipt charges nothing and leaves it out)
+ *     2. the share row
+ *     3. one ledger row           blocking only while no other ledger row is held
+ * Expiry ends many reservations in one transaction: it takes 1 and 2 by SKIP LOCKED and its ledger rows in the order of
+ * their ids. A notice reserves by SKIP LOCKED only (placement.c). So no cycle of waits can arise.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "ledger.h"
+#include "placement.h"
+#include "plan.h"
+#include "quota.h"
+#include "reservation.h"
+#include "settings.h"
+
+/* One statement: the foreign keys to the copy are checked at its end. */
+static GsPlan make_plan = {
+	.sql = "WITH copy AS (INSERT INTO groupshare.share_copy (home, share_id, device_id) VALUES ($1, $2, $3)"
+		   "   RETURNING object),"
+		   " placed AS (INSERT INTO groupshare.placement (object, home, location, device_id, distance, candidates)"
+		   "   SELECT object, $1, $4, $3, $5, $6 FROM copy)"
+		   " INSERT INTO groupshare.reservation (object, home, device_id, size_bytes, expires_at)"
+		   " SELECT object, $1, $3, $7, now() + $8 * interval '1 second' FROM copy RETURNING object, expires_at",
+	.types = {UUIDOID, UUIDOID, UUIDOID, TEXTOID, INT4OID, JSONBOID, INT8OID, INT4OID},
+};
+
+static GsPlan find_plan = {
+	.sql =
+		"SELECT r.object, d.id, d.name, r.size_bytes, r.expires_at,"
+		"       coalesce(l.reported_at >= now() - $2 * l.report_interval_ms * interval '1 millisecond'"
+		"         AND l.epoch IS NOT NULL AND d.state <> 'decommissioned', false)"
+		" FROM groupshare.share_copy c JOIN groupshare.reservation r ON r.object = c.object"
+		"   JOIN groupshare.device d ON d.id = r.device_id LEFT JOIN groupshare.device_ledger l ON l.device_id = d.id"
+		" WHERE c.share_id = $1 AND c.state = 'pending' AND r.state = 'live'",
+	.types = {UUIDOID, INT8OID},
+};
+
+static GsPlan extend_plan = {
+	.sql = "UPDATE groupshare.reservation SET expires_at = greatest(expires_at, now() + $2 * interval '1 second')"
+		   " WHERE object = $1 AND state = 'live' RETURNING expires_at",
+	.types = {UUIDOID, INT4OID},
+};
+
+static GsPlan end_plan = {
+	.sql =
+		"WITH ended AS (UPDATE groupshare.reservation SET state = $2, ended_at = now()"
+		"   WHERE object = $1 AND state = 'live' RETURNING object, device_id),"
+		" copy AS (UPDATE groupshare.share_copy c SET state = 'abandoned' FROM ended e WHERE c.object = e.object)"
+		" INSERT INTO groupshare.device_work (device_id, kind, object) SELECT device_id, 'delete', object FROM ended",
+	.types = {UUIDOID, TEXTOID},
+};
+
+static GsPlan settle_plan = {
+	.sql = "WITH ended AS (UPDATE groupshare.reservation SET state = 'settled', ended_at = now()"
+		   "   WHERE object = $1 AND state = 'live' RETURNING object)"
+		   " UPDATE groupshare.share_copy c SET state = 'stored', stored_at = now() FROM ended e"
+		   " WHERE c.object = e.object",
+	.types = {UUIDOID},
+};
+
+static GsPlan due_plan = {
+	.sql = "SELECT r.object, r.device_id, r.size_bytes, s.id, s.owner"
+		   " FROM groupshare.reservation r JOIN groupshare.share_copy c ON c.object = r.object"
+		   "   JOIN groupshare.share s ON s.id = c.share_id JOIN groupshare.usage u ON u.terminal_id = s.owner"
+		   " WHERE r.state = 'live' AND r.expires_at < now() AND s.state = 'pending'"
+		   " ORDER BY r.device_id LIMIT $1 FOR NO KEY UPDATE OF u, s, r SKIP LOCKED",
+	.types = {INT8OID},
+};
+
+static GsPlan expire_share_plan = {
+	.sql = "UPDATE groupshare.share SET state = 'expired' WHERE id = $1 AND state = 'pending'",
+	.types = {UUIDOID},
+};
+
+GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid)
+{
+	char *location = gs_placement_location(request->terminal, request->peer);
+	GsPlace *place = gs_placement_reserve(location, size, avoid);
+	GsAllocation *allocation = palloc0(sizeof(*allocation));
+	Datum values[] = {UUIDPGetDatum(&request->terminal->home),
+					  UUIDPGetDatum(share),
+					  UUIDPGetDatum(&place->device),
+					  CStringGetTextDatum(location),
+					  Int32GetDatum(place->distance),
+					  JsonbPGetDatum(place->candidates),
+					  Int64GetDatum(size),
+					  Int32GetDatum(gs_reservation_lifetime_s)};
+
+	gs_plan_run(&make_plan, values, NULL, 0);
+	allocation->object = *gs_result_uuid(0, 1);
+	allocation->expires_at = gs_result_timestamp(0, 2);
+	allocation->device = place->device;
+	allocation->device_name = place->device_name;
+	allocation->size = size;
+	allocation->reachable = true;
+	return allocation;
+}
+
+GsAllocation *gs_reservation_find(const pg_uuid_t *share)
+{
+	Datum values[] = {UUIDPGetDatum(share), Int64GetDatum(gs_device_silent_intervals)};
+	GsAllocation *allocation = palloc0(sizeof(*allocation));
+
+	if (gs_plan_run(&find_plan, values, NULL, 1) == 0)
+		elog(ERROR, "pending share without a live reservation");
+	allocation->object = *gs_result_uuid(0, 1);
+	allocation->device = *gs_result_uuid(0, 2);
+	allocation->device_name = gs_result_text(0, 3);
+	allocation->size = gs_result_int64(0, 4);
+	allocation->expires_at = gs_result_timestamp(0, 5);
+	allocation->reachable = gs_result_bool(0, 6);
+	return allocation;
+}
+
+void gs_reservation_extend(GsAllocation *allocation)
+{
+	Datum values[] = {UUIDPGetDatum(&allocation->object), Int32GetDatum(gs_reservation_lifetime_s)};
+
+	if (gs_plan_run(&extend_plan, values, NULL, 0) == 0)
+		elog(ERROR, "the reservation ended although its share is locked");
+	allocation->expires_at = gs_result_timestamp(0, 1);
+}
+
+void gs_reservation_end(const GsAllocation *allocation, const char *state)
+{
+	Datum values[] = {UUIDPGetDatum(&allocation->object), CStringGetTextDatum(state)};
+
+	if (gs_plan_run(&end_plan, values, NULL, 0) == 0)
+		elog(ERROR, "the reservation ended although its share is locked");
+	gs_ledger_release(&allocation->device, allocation->size);
+}
+
+bool gs_reservation_settle(const GsAllocation *allocation, int64 epoch)
+{
+	Datum values[] = {UUIDPGetDatum(&allocation->object)};
+
+	if (gs_plan_run(&settle_plan, values, NULL, 0) == 0)
+		elog(ERROR, "the reservation ended although its share is locked");
+	return gs_ledger_settle(&allocation->device, epoch, allocation->size);
+}
+
+typedef struct DueReservation {
+	GsAllocation allocation;
+	pg_uuid_t share;
+	pg_uuid_t owner;
+} DueReservation;
+
+int64 gs_reservation_expire_due(int64 limit)
+{
+	Datum values[] = {Int64GetDatum(limit)};
+	uint64 count = gs_plan_run(&due_plan, values, NULL, 0);
+	DueReservation *due = palloc0(sizeof(*due) * Max(count, 1));
+
+	for (uint64 i = 0; i < count; i++) {
+		due[i].allocation.object = *gs_result_uuid(i, 1);
+		due[i].allocation.device = *gs_result_uuid(i, 2);
+		due[i].allocation.size = gs_result_int64(i, 3);
+		due[i].share = *gs_result_uuid(i, 4);
+		due[i].owner = *gs_result_uuid(i, 5);
+	}
+	for (uint64 i = 0; i < count; i++) {
+		Datum share[] = {UUIDPGetDatum(&due[i].share)};
+
+		gs_plan_run(&expire_share_plan, share, NULL, 0);
+		gs_quota_refund(&due[i].owner, due[i].allocation.size);
+		gs_reservation_end(&due[i].allocation, "expired");
+	}
+	return count;
+}

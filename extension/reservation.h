@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * A copy of a share on a device, from its reservation to its end. SPI must be open, and the caller holds the locks that
+ * reservation.c names.
+ */
+#ifndef GS_RESERVATION_H
+#define GS_RESERVATION_H
+
+#include "request.h"
+#include "utils/array.h"
+#include "utils/timestamp.h"
+
+typedef struct GsAllocation {
+	pg_uuid_t object;
+	pg_uuid_t device;
+	char *device_name;
+	int64 size;
+	TimestampTz expires_at;
+	bool reachable; /* the device reports and holds a ticket key */
+} GsAllocation;
+
+/* Places a pending share and reserves its bytes. GS022, GS023 as gs_placement_reserve. */
+GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid);
+
+/* The live reservation of a pending share. */
+GsAllocation *gs_reservation_find(const pg_uuid_t *share);
+
+/* A repeated notice: never shortens the life of the reservation. */
+void gs_reservation_extend(GsAllocation *allocation);
+
+/* Ends a live reservation as 'expired' or 'cancelled': the copy is abandoned, its device told to drop what it has. */
+void gs_reservation_end(const GsAllocation *allocation, const char *state);
+
+/* The bytes have arrived at the device that announced with `epoch`: false when another epoch has announced since. */
+bool gs_reservation_settle(const GsAllocation *allocation, int64 epoch);
+
+/* Ends at most `limit` reservations whose time is over, with their shares; returns how many. */
+int64 gs_reservation_expire_due(int64 limit);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What happens to a share after its notice: receipt and deletion. SPI must be open.
+ */
+#ifndef GS_SHARE_H
+#define GS_SHARE_H
+
+#include "request.h"
+
+/*
+ * A device has the bytes of an object of its own, durably. True: the share is stored, now or by an earlier receipt.
+ * False: nobody wants the object any more. GS032 when size or digest are not what the notice said, GS031 when another
+ * epoch has announced meanwhile.
+ */
+bool gs_share_receipt(const pg_uuid_t *device, int64 epoch, const pg_uuid_t *object, int64 size, bytea *sha256);
+
+/* The owner's deletion: name and visibility end now, the bytes after groupshare.delete_hold. GS012 for any other. */
+void gs_share_delete(const GsRequest *request, const pg_uuid_t *share);
+
+#endif

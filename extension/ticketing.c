@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * A ticket is signed with a key that the device has certainly been told: one made no later than its last report. A key
+ * younger than that waits for the next report, and until then the one before it signs on; the device takes a retired
+ * key as long as a ticket signed with it may live (device.c hands out the keys).
+ *
+ * Takes no lock.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "errcodes.h"
+#include "plan.h"
+#include "reply.h"
+#include "session.h"
+#include "settings.h"
+#include "ticket.h"
+#include "ticketing.h"
+
+/* A NULL kid: no key that the device knows. Times in whole seconds: the ticket says no fraction. */
+static GsPlan key_plan = {
+	.sql = "SELECT f.server_id, l.url, k.kid, k.key, gen_random_uuid(),"
+		   "       floor(extract(epoch FROM now()))::bigint,"
+		   "       date_trunc('second', now()) + $2 * interval '1 second'"
+		   " FROM groupshare.self f, groupshare.device d JOIN groupshare.device_ledger l ON l.device_id = d.id"
+		   "   LEFT JOIN LATERAL (SELECT k.kid, k.key FROM groupshare.device_key k"
+		   "     WHERE k.device_id = d.id AND k.created_at <= l.reported_at"
+		   "       AND (k.retired_at IS NULL OR k.retired_at > now() - $2 * interval '1 second')"
+		   "     ORDER BY k.retired_at DESC NULLS FIRST LIMIT 1) k ON true"
+		   " WHERE d.id = $1 AND d.state <> 'decommissioned' AND l.epoch IS NOT NULL"
+		   "   AND l.reported_at >= now() - $3 * l.report_interval_ms * interval '1 millisecond'",
+	.types = {UUIDOID, INT4OID, INT8OID},
+};
+
+static json_t *make_claims(const GsTicketScope *scope, const char *server, const char *jti, int64 now_s)
+{
+	json_t *methods;
+	char *device = gs_reply_uuid_text(scope->device);
+	char *object = gs_reply_uuid_text(scope->object);
+	char *terminal = gs_reply_uuid_text(scope->terminal);
+	char *sha256 = NULL;
+
+	if (scope->sha256 != NULL) {
+		int size = VARSIZE_ANY_EXHDR(scope->sha256);
+
+		sha256 = palloc(2 * size + 1);
+		sha256[hex_encode(VARDATA_ANY(scope->sha256), size, sha256)] = '\0';
+	}
+	methods =
+		scope->upload ? json_pack("[s,s,s,s]", "PUT", "PATCH", "HEAD", "DELETE") : json_pack("[s,s]", "GET", "HEAD");
+	/* "o" takes `methods` over, also when packing fails; "s*" leaves a NULL out. */
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:s*, s:s*, s:I, s:I, s:s}", "iss", server, "aud", device, "obj",
+					 object, "sub", terminal, "met", methods, "size", (json_int_t)scope->size, "sha256", sha256, "name",
+					 scope->upload ? NULL : scope->name, "iat", (json_int_t)now_s, "exp",
+					 (json_int_t)(now_s + gs_ticket_lifetime_s), "jti", jti);
+}
+
+GsDesignation gs_ticketing_issue(const GsTicketScope *scope)
+{
+	Datum values[] = {UUIDPGetDatum(scope->device), Int32GetDatum(gs_ticket_lifetime_s),
+					  Int64GetDatum(gs_device_silent_intervals)};
+	GsDesignation designation;
+	char *server, *kid, *jti;
+	bytea *key;
+
+	if (gs_plan_run(&key_plan, values, NULL, 1) == 0 || gs_result_isnull(0, 3))
+		ereport(ERROR, (errcode(GS_ERR_DEVICE_UNAVAILABLE), errmsg("the storage device of the share is not reachable"),
+						errhint("Try again in a moment.")));
+	server = gs_reply_uuid_text(gs_result_uuid(0, 1));
+	designation.url = psprintf("%s/v1/objects/%s", gs_result_text(0, 2), gs_reply_uuid_text(scope->object));
+	designation.expires_at = gs_result_timestamp(0, 7);
+	kid = gs_result_text(0, 3);
+	key = gs_result_bytea(0, 4);
+	jti = gs_reply_uuid_text(gs_result_uuid(0, 5));
+	/* Made last: nothing raises between the making of the claims and the signer, which frees them. */
+	designation.ticket = gs_session_sign("gs-ticket", kid, key, make_claims(scope, server, jti, gs_result_int64(0, 6)));
+	return designation;
+}

@@ -1,0 +1,170 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Storage devices, placement, shared upload, index and download: what DBAs, the gateway (api_*) and the devices
+-- (device_*) call. All decide in C. Privileges are given in 90-grants.sql: nothing here is for PUBLIC.
+
+-- Devices, for DBAs ---------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION groupshare.add_storage_device(name text, login_role name, location text) RETURNS uuid
+    AS 'MODULE_PATHNAME', 'gs_add_storage_device' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.add_storage_device(text, name, text) IS
+    'let the storage daemon that connects as this login role store shares; location is a path such as cn/east/z1';
+
+CREATE FUNCTION groupshare.drain_device(name text) RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_drain_device' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.drain_device(text) IS
+    'give a device no new shares; what it holds stays available';
+
+CREATE FUNCTION groupshare.undrain_device(name text) RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_undrain_device' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.undrain_device(text) IS
+    'let a drained device take new shares again';
+
+CREATE FUNCTION groupshare.decommission_device(name text) RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_decommission_device' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.decommission_device(text) IS
+    'shut a device out for good; refused while it holds shares or reservations';
+
+CREATE FUNCTION groupshare.move_device(name text, location text) RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_move_device' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.move_device(text, text) IS
+    'say that a device stands elsewhere';
+
+CREATE FUNCTION groupshare.rotate_device_key(name text, revoke boolean DEFAULT false) RETURNS text
+    AS 'MODULE_PATHNAME', 'gs_rotate_device_key' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.rotate_device_key(text, boolean) IS
+    'sign tickets for a device with a new key; the old one is good for tickets that are out, or with revoke => true for none';
+
+
+-- Devices, for the storage daemons (doc/contracts.md section 4) ----------------------------------------------------------
+
+CREATE FUNCTION groupshare.device_announce(epoch bigint, url text, capacity_bytes bigint, free_bytes bigint,
+        staged_bytes bigint, report_interval_ms int, version text) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'gs_device_announce' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.device_announce(bigint, text, bigint, bigint, bigint, int, text) IS
+    'storage daemon: I have started; answers who I am and my ticket keys';
+
+CREATE FUNCTION groupshare.device_report(epoch bigint, capacity_bytes bigint, free_bytes bigint, staged_bytes bigint,
+        read_only boolean) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'gs_device_report' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.device_report(bigint, bigint, bigint, bigint, boolean) IS
+    'storage daemon: my space; answers ticket keys and work that is due';
+
+CREATE FUNCTION groupshare.device_receipt(epoch bigint, object uuid, size_bytes bigint, sha256 bytea) RETURNS text
+    AS 'MODULE_PATHNAME', 'gs_device_receipt' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.device_receipt(bigint, uuid, bigint, bytea) IS
+    'storage daemon: I hold these bytes durably; answers stored or unwanted';
+
+CREATE FUNCTION groupshare.device_work_done(epoch bigint, work bigint[]) RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_device_work_done' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.device_work_done(bigint, bigint[]) IS
+    'storage daemon: this work is done';
+
+
+-- Placement ---------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION groupshare.explain_placement(terminal text, size bigint, avoid text[] DEFAULT '{}', peer inet DEFAULT NULL)
+    RETURNS TABLE (device text, location text, distance int, capacity_bytes bigint, free_bytes bigint,
+        reserved_bytes bigint, staged_bytes bigint, available_bytes bigint, score float8, candidate boolean, reason text)
+    AS 'MODULE_PATHNAME', 'gs_explain_placement' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 100
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.explain_placement(text, bigint, text[], inet) IS
+    'where a notice of this size would go now: each device, its chance (score), or why it is passed over; changes nothing';
+
+
+-- Shares, for DBAs -------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION groupshare.upload_notice(terminal text, name text, size bigint, sha256 bytea DEFAULT NULL,
+        groups uuid[] DEFAULT NULL, avoid text[] DEFAULT '{}',
+        OUT share uuid, OUT object uuid, OUT state text, OUT device text, OUT url text, OUT ticket text,
+        OUT expires_at timestamptz, OUT reservation_expires_at timestamptz)
+    AS 'MODULE_PATHNAME', 'gs_upload_notice_sql' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.upload_notice(text, text, bigint, bytea, uuid[], text[]) IS
+    'upload notice of a terminal: makes the share, reserves its bytes, answers the storage allocation';
+
+CREATE FUNCTION groupshare.download_notice(terminal text, share uuid,
+        OUT share uuid, OUT name text, OUT owner text, OUT size bigint, OUT sha256 bytea, OUT device text, OUT url text,
+        OUT ticket text, OUT expires_at timestamptz)
+    AS 'MODULE_PATHNAME', 'gs_download_notice' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.download_notice(text, uuid) IS
+    'download notice of a terminal for a share that it may see: answers the storage designation';
+
+CREATE FUNCTION groupshare.download_notice(terminal text, owner text, name text,
+        OUT share uuid, OUT name text, OUT owner text, OUT size bigint, OUT sha256 bytea, OUT device text, OUT url text,
+        OUT ticket text, OUT expires_at timestamptz)
+    AS 'MODULE_PATHNAME', 'gs_download_notice_by_name' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.download_notice(text, text, text) IS
+    'download notice of a terminal for a share by its owner and name';
+
+CREATE FUNCTION groupshare.share_list(terminal text)
+    RETURNS TABLE (share uuid, name text, size_bytes bigint, sha256 bytea, state text, devices text[], groups uuid[],
+        created_at timestamptz, stored_at timestamptz)
+    LANGUAGE SQL STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+        SELECT s.id, s.name, s.size_bytes, s.sha256, s.state,
+               ARRAY(SELECT d.name FROM groupshare.share_copy c JOIN groupshare.device d ON d.id = c.device_id
+                      WHERE c.share_id = s.id AND c.state = s.state ORDER BY d.name),
+               CASE WHEN NOT s.all_groups THEN ARRAY(SELECT v.group_id FROM groupshare.share_group v
+                      WHERE v.share_id = s.id ORDER BY v.group_id) END,
+               s.created_at, s.stored_at
+          FROM groupshare.share s JOIN groupshare.terminal t ON t.id = s.owner
+         WHERE t.identifier = groupshare.normalize_identifier(share_list.terminal)
+           AND s.state IN ('pending', 'stored')
+         ORDER BY s.name
+    $$;
+COMMENT ON FUNCTION groupshare.share_list(text) IS
+    'what a terminal shares and on which devices it is; groups NULL: visible in all of its groups';
+
+CREATE FUNCTION groupshare.delete_share(terminal text, share uuid) RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_delete_share' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.delete_share(text, uuid) IS
+    'deletion of a share by its owner: out of sight now, its bytes go after groupshare.delete_hold';
+
+
+-- Shares, for the gateway -------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION groupshare.api_upload(session text, peer inet, request_id text, params jsonb, body jsonb,
+        OUT status int, OUT reply jsonb, OUT etag text)
+    AS 'MODULE_PATHNAME', 'gs_api_upload' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.api_upload(text, inet, text, jsonb, jsonb) IS 'gateway: upload notice';
+
+CREATE FUNCTION groupshare.api_shares(session text, peer inet, request_id text, params jsonb, body jsonb,
+        OUT status int, OUT reply jsonb, OUT etag text)
+    AS 'MODULE_PATHNAME', 'gs_api_shares' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.api_shares(text, inet, text, jsonb, jsonb) IS 'gateway: the own share list';
+
+CREATE FUNCTION groupshare.api_delete_share(session text, peer inet, request_id text, params jsonb, body jsonb,
+        OUT status int, OUT reply jsonb, OUT etag text)
+    AS 'MODULE_PATHNAME', 'gs_api_delete_share' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.api_delete_share(text, inet, text, jsonb, jsonb) IS 'gateway: deletion of an own share';
+
+CREATE FUNCTION groupshare.api_download(session text, peer inet, request_id text, params jsonb, body jsonb,
+        OUT status int, OUT reply jsonb, OUT etag text)
+    AS 'MODULE_PATHNAME', 'gs_api_download' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.api_download(text, inet, text, jsonb, jsonb) IS 'gateway: download notice';
+
+
+-- Maintenance -------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION groupshare.run_maintenance() RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_run_maintenance' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.run_maintenance() IS
+    'what the background worker does at each groupshare.maintenance_interval, once: expiry, clean-up, waking event requests';

@@ -1,0 +1,68 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Rules of devices and shares that need more than one row or the row before: they hold against a DBA's own UPDATE too.
+-- Triggers also fire while pg_restore loads rows, so each must come to the same result then.
+
+-- A device's areas and ledger row follow the device. Neither is dumped: restoring the device makes them.
+CREATE FUNCTION groupshare.follow_device() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    segments CONSTANT text[] := string_to_array(NEW.location, '/');
+BEGIN
+    DELETE FROM groupshare.device_area WHERE device_id = NEW.id;
+    INSERT INTO groupshare.device_area (area, depth, device_id)
+        SELECT array_to_string(segments[1:n], '/'), cardinality(segments) - n, NEW.id
+          FROM generate_series(0, cardinality(segments)) n;
+    INSERT INTO groupshare.device_ledger (device_id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION groupshare.follow_device() IS 'trigger: keeps device_area and device_ledger in step with device';
+
+CREATE TRIGGER follow_device AFTER INSERT OR UPDATE OF location ON groupshare.device
+    FOR EACH ROW EXECUTE FUNCTION groupshare.follow_device();
+
+-- Clearing the epoch locks and changes the ledger row: a notice that is just now reserving either came before and is seen
+-- here, or finds the row changed and passes the device over.
+CREATE FUNCTION groupshare.check_decommission() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    copies bigint;
+BEGIN
+    UPDATE groupshare.device_ledger SET epoch = NULL WHERE device_id = NEW.id;
+    SELECT count(*) INTO copies FROM groupshare.share_copy WHERE device_id = NEW.id AND state IN ('pending', 'stored');
+    IF copies > 0 THEN
+        RAISE EXCEPTION 'device "%" still holds shares', NEW.name USING ERRCODE = 'GS015',
+            DETAIL = format('%s copies are stored or being uploaded there.', copies),
+            HINT = 'Drain it first; its shares must be deleted or expire.';
+    END IF;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION groupshare.check_decommission() IS 'trigger: a device that holds shares can''t be decommissioned';
+
+CREATE TRIGGER check_decommission BEFORE UPDATE OF state ON groupshare.device
+    FOR EACH ROW WHEN (NEW.state = 'decommissioned' AND OLD.state <> 'decommissioned')
+    EXECUTE FUNCTION groupshare.check_decommission();
+
+-- What has ended stays ended. The legal moves stand in the WHEN clauses, so that they cost no call.
+CREATE FUNCTION groupshare.refuse_move() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RAISE EXCEPTION '% can''t go from state "%" to "%"', TG_ARGV[0], OLD.state, NEW.state USING ERRCODE = 'GS015';
+END $$;
+COMMENT ON FUNCTION groupshare.refuse_move() IS 'trigger: refuses a change of state that is not legal';
+
+CREATE TRIGGER legal_move BEFORE UPDATE OF state ON groupshare.share
+    FOR EACH ROW WHEN (OLD.state <> NEW.state AND (OLD.state, NEW.state) NOT IN
+        (('pending', 'stored'), ('pending', 'expired'), ('pending', 'deleted'), ('stored', 'deleted')))
+    EXECUTE FUNCTION groupshare.refuse_move('a share');
+
+CREATE TRIGGER legal_move BEFORE UPDATE OF state ON groupshare.share_copy
+    FOR EACH ROW WHEN (OLD.state <> NEW.state AND (OLD.state, NEW.state) NOT IN
+        (('pending', 'stored'), ('pending', 'abandoned'), ('stored', 'abandoned'), ('abandoned', 'deleted')))
+    EXECUTE FUNCTION groupshare.refuse_move('a copy');
+
+CREATE TRIGGER legal_move BEFORE UPDATE OF state ON groupshare.reservation
+    FOR EACH ROW WHEN (OLD.state <> NEW.state AND OLD.state <> 'live')
+    EXECUTE FUNCTION groupshare.refuse_move('a reservation');
