@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* remove, ban, unban, promote, demote; inquiries, allow, refuse, cancel (spec G3, G5). */
+#include "client/cli/commands.h"
+
+#include <string.h>
+
+#include "client/cli/print.h"
+
+static int change_member(Cli *cli, int argc, char **argv, bool remove, const char *role, int banned)
+{
+	const char *terminal;
+	char id[37];
+	json_t *reply;
+	int status;
+	int code;
+
+	if (!cli_operands(cli, argc, argv, 2, 2))
+		return cli_stopped(cli);
+	if ((code = cli_open(cli)) != CLI_OK || (code = cli_find_group(cli, argv[optind], id)) != CLI_OK)
+		return code;
+	terminal = argv[optind + 1];
+	status = remove ? gs_client_remove_member(cli->client, id, terminal, &reply)
+					: gs_client_set_member(cli->client, id, terminal, role, banned, &reply);
+	if (status != GS_CLIENT_OK)
+		return cli_fail(cli);
+	if (!cli_json(cli, reply)) {
+		cli_print(stdout, terminal);
+		fputs(": ", stdout);
+		cli_print(stdout, cli_member(reply, "state", "done"));
+		putchar('\n');
+	}
+	return cli_done(cli, reply);
+}
+
+int cli_remove(Cli *cli, int argc, char **argv)
+{
+	return change_member(cli, argc, argv, true, NULL, -1);
+}
+
+int cli_ban(Cli *cli, int argc, char **argv)
+{
+	return change_member(cli, argc, argv, false, NULL, 1);
+}
+
+int cli_unban(Cli *cli, int argc, char **argv)
+{
+	return change_member(cli, argc, argv, false, NULL, 0);
+}
+
+int cli_promote(Cli *cli, int argc, char **argv)
+{
+	return change_member(cli, argc, argv, false, "administrator", -1);
+}
+
+int cli_demote(Cli *cli, int argc, char **argv)
+{
+	return change_member(cli, argc, argv, false, "member", -1);
+}
+
+int cli_inquiries(Cli *cli, int argc, char **argv)
+{
+	static const char *const TITLES[] = {"GROUP", "TERMINAL", "STATE", "ASKED", "WHOSE", "INQUIRY", NULL};
+	CliTable table;
+	json_t *reply;
+	json_t *inquiry;
+	size_t i;
+	int code;
+
+	if (!cli_operands(cli, argc, argv, 0, 0))
+		return cli_stopped(cli);
+	if ((code = cli_open(cli)) != CLI_OK)
+		return code;
+	if (gs_client_inquiries(cli->client, &reply) != GS_CLIENT_OK)
+		return cli_fail(cli);
+	if (cli_json(cli, reply))
+		return cli_done(cli, reply);
+	cli_table_begin(&table, TITLES);
+	json_array_foreach(json_object_get(reply, "inquiries"), i, inquiry)
+	{
+		char asked[CLI_SIZE_TEXT];
+
+		cli_format_time(asked, cli_member(inquiry, "created_at", NULL));
+		cli_table_row(&table, cli_member(inquiry, "group_name", NULL), cli_member(inquiry, "terminal", NULL),
+					  cli_member(inquiry, "state", NULL), asked,
+					  json_is_true(json_object_get(inquiry, "mine")) ? "yours" : "for you to decide",
+					  cli_member(inquiry, "id", NULL));
+	}
+	cli_table_end(&table);
+	if (i == 0)
+		cli_note(cli, "No inquiries.");
+	return cli_done(cli, reply);
+}
+
+/* Decides each operand; goes on after a failure and ends with the first one's code. */
+static int decide(Cli *cli, int argc, char **argv, const char *decision)
+{
+	int result = CLI_OK;
+	int code;
+
+	if (!cli_operands(cli, argc, argv, 1, -1))
+		return cli_stopped(cli);
+	if ((code = cli_open(cli)) != CLI_OK)
+		return code;
+	for (int i = optind; i < argc; i++) {
+		json_t *reply;
+
+		if (gs_client_decide(cli->client, argv[i], decision, &reply) != GS_CLIENT_OK) {
+			code = cli_fail(cli);
+		} else {
+			if (!cli_json(cli, reply)) {
+				cli_print(stdout, cli_member(reply, "state", "done"));
+				putchar('\n');
+			}
+			code = cli_done(cli, reply);
+		}
+		result = result == CLI_OK ? code : result;
+	}
+	return result;
+}
+
+int cli_allow(Cli *cli, int argc, char **argv)
+{
+	return decide(cli, argc, argv, "allow");
+}
+
+int cli_refuse(Cli *cli, int argc, char **argv)
+{
+	return decide(cli, argc, argv, "refuse");
+}
+
+int cli_cancel(Cli *cli, int argc, char **argv)
+{
+	return decide(cli, argc, argv, "cancel");
+}
