@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Tickets to problems; see auth.h. */
+#include "storaged/auth.h"
+
+#include <time.h>
+
+#include "daemon/response.h"
+
+static void refuse(GsStream *stream, GsTicketError error)
+{
+	switch (error) {
+	case GS_TICKET_EXPIRED:
+		gs_problem_send(stream, 401, "ticket_expired", "the ticket has expired", "send the notice again for a new one",
+						0);
+		break;
+	case GS_TICKET_EARLY:
+		gs_problem_send(stream, 401, "ticket_invalid", "the ticket is issued in the future",
+						"the clocks of the control server and of this device disagree", 0);
+		break;
+	case GS_TICKET_OTHER_DEVICE:
+		gs_problem_send(stream, 403, "ticket_scope", "the ticket is for another device", NULL, 0);
+		break;
+	default:
+		gs_problem_send(stream, 401, "ticket_invalid", "the ticket is not valid here", NULL, 0);
+		break;
+	}
+}
+
+bool gs_auth_check(GsStream *stream, const GsStore *store, GsTicket *ticket)
+{
+	const char *bearer = gs_stream_bearer(stream), *query = gs_stream_query(stream, "ticket");
+	const char *object = gs_stream_param(stream, "object");
+	GsTicketError error;
+
+	/* RFC 6750 section 2: one way at a time. */
+	if (bearer != NULL && query != NULL) {
+		gs_problem_send(stream, 400, "invalid_parameter", "two tickets: in the header and in the query", NULL, 0);
+		return false;
+	}
+	if (bearer == NULL && query == NULL) {
+		gs_problem_send(stream, 401, "ticket_missing", "this needs a ticket",
+						"send Authorization: Bearer TICKET, as the notice's answer gave it", 0);
+		return false;
+	}
+	error = gs_ticket_verify(&store->keys, bearer != NULL ? bearer : query, (int64_t)time(NULL), ticket);
+	if (error != GS_TICKET_OK) {
+		refuse(stream, error);
+		return false;
+	}
+	if (object == NULL || strcmp(object, ticket->object.text) != 0) {
+		gs_problem_send(stream, 403, "ticket_scope", "the ticket is for another object", NULL, 0);
+		return false;
+	}
+	if ((ticket->methods & gs_ticket_method(gs_stream_method(stream))) == 0) {
+		gs_problem_send(stream, 403, "ticket_scope", "the ticket does not allow this method", NULL, 0);
+		return false;
+	}
+	return true;
+}

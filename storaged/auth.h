@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Who may do what with an object: a ticket from Authorization: Bearer or ?ticket=, never logged. */
+#ifndef GS_AUTH_H
+#define GS_AUTH_H
+
+#include "daemon/stream.h"
+#include "storaged/store.h"
+
+/*
+ * Checks the request's ticket against its method and {object}. False: a problem was sent. Nothing of the request's path
+ * is used but by comparison with the ticket.
+ */
+__attribute__((warn_unused_result)) bool gs_auth_check(GsStream *stream, const GsStore *store, GsTicket *ticket);
+
+#endif

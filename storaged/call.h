@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The calls of doc/contracts.md section 4, as statement text with bound parameters, and their replies. No connection
+ * here: control.c sends them.
+ */
+#ifndef GS_CALL_H
+#define GS_CALL_H
+
+#include "storaged/store.h"
+
+#define GS_CALL_PARAMS_MAX 7
+#define GS_CALL_TEXT_MAX 4096
+#define GS_WORK_MAX 100
+
+typedef struct GsCall {
+	const char *sql; /* constant */
+	int count;
+	const char *values[GS_CALL_PARAMS_MAX]; /* into text */
+	char text[GS_CALL_TEXT_MAX];
+	size_t used;
+} GsCall;
+
+typedef struct GsWorkItem {
+	int64_t id;
+	GsUuid object;
+} GsWorkItem;
+
+typedef struct GsReply {
+	GsUuid server, device; /* announce only */
+	char server_name[GS_CONTROL_NAME_MAX + 1];
+	bool has_keys;
+	size_t key_count;
+	struct {
+		char kid[GS_TICKET_KID_MAX + 1];
+		uint8_t key[GS_TICKET_KEY_BYTES];
+	} keys[GS_TICKET_KEYS_MAX];
+	size_t work_count; /* report only; items of a kind that we don't know are left out, and so stay open */
+	GsWorkItem work[GS_WORK_MAX];
+} GsReply;
+
+void gs_call_announce(GsCall *call, const GsStore *store, const GsSpace *space, uint64_t staged_bytes);
+void gs_call_report(GsCall *call, const GsStore *store, const GsSpace *space, uint64_t staged_bytes);
+void gs_call_receipt(GsCall *call, const GsStore *store, const GsUuid *object, uint64_t size_bytes,
+					 const uint8_t sha256[GS_SHA256_BYTES]);
+/* count <= GS_WORK_MAX */
+void gs_call_work_done(GsCall *call, const GsStore *store, const int64_t *ids, size_t count);
+
+/* False when the text is not what the contract says. */
+__attribute__((warn_unused_result)) bool gs_reply_parse_announce(const char *text, GsReply *reply);
+__attribute__((warn_unused_result)) bool gs_reply_parse_report(const char *text, GsReply *reply);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The connection to one control server: announces this device, reports its space, sends receipts and takes work. Calls
+ * travel one after the other on one connection; what waits is bounded: one report, one batch of finished work, and the
+ * server's receipts (max_receipts). A lost connection is made again with a growing, jittered pause. Loop thread only.
+ */
+#ifndef GS_CONTROL_H
+#define GS_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct GsControl GsControl;
+struct GsStore;
+
+/* NULL when out of memory. Connects by itself. */
+GsControl *gs_control_start(struct GsStore *store, const char *name, const char *conninfo);
+const char *gs_control_name(const GsControl *control);
+/* For the next connection. */
+void gs_control_set_conninfo(GsControl *control, const char *conninfo);
+/* A receipt was queued. */
+void gs_control_kick(GsControl *control);
+/* To be told to the server; `count` <= GS_WORK_MAX, one batch at a time (the server repeats what was not told). */
+void gs_control_work_done(GsControl *control, const int64_t *ids, size_t count);
+/* The server knows this device as present. */
+bool gs_control_announced(const GsControl *control);
+/* Releases everything once its handles are closed; no job of it may be running. *open_handles goes back to 0 then. */
+void gs_control_stop(GsControl *control, size_t *open_handles);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The device's directory and its elementary operations; see disk.h. */
+#include "storaged/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "storaged/fault.h"
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define NEW_FLAGS (O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC)
+
+int gs_disk_sync(int fd)
+{
+	int armed = gs_fault_errno("fsync");
+
+	if (armed != 0)
+		return -armed;
+	while (fsync(fd) != 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+int gs_disk_unlink(int dir, const char *name)
+{
+	return unlinkat(dir, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+static int write_all(int fd, const char *text, size_t size)
+{
+	while (size > 0) {
+		ssize_t count = write(fd, text, size);
+
+		if (count < 0 && errno != EINTR)
+			return -errno;
+		if (count > 0) {
+			text += count;
+			size -= (size_t)count;
+		}
+	}
+	return 0;
+}
+
+int gs_disk_write_small(int dir, const char *name, const char *text, size_t size)
+{
+	int fd = openat(dir, name, NEW_FLAGS, 0640), error;
+
+	if (fd < 0)
+		return -errno;
+	error = write_all(fd, text, size);
+	if (error == 0)
+		error = gs_disk_sync(fd);
+	close(fd);
+	return error;
+}
+
+int gs_disk_publish(int from_dir, const char *from, int dir, const char *name)
+{
+	return renameat(from_dir, from, dir, name) == 0 ? gs_disk_sync(dir) : -errno;
+}
+
+ssize_t gs_disk_read_small(int dir, const char *name, char *text, size_t max)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	size_t done = 0;
+	ssize_t count = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (done < max) {
+		count = read(fd, text + done, max - done);
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count <= 0)
+			break;
+		done += (size_t)count;
+	}
+	if (count < 0)
+		count = -errno;
+	else
+		count = done == max ? -EFBIG : (ssize_t)done;
+	close(fd);
+	return count;
+}
+
+/* Opens the directory `name` in `parent`, making it, durably, when it is missing. */
+static int open_dir(int parent, const char *name)
+{
+	int fd = openat(parent, name, DIR_FLAGS), error;
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd >= 0 ? fd : -errno;
+	if (mkdirat(parent, name, 0750) != 0 && errno != EEXIST)
+		return -errno;
+	error = gs_disk_sync(parent);
+	if (error != 0)
+		return error;
+	fd = openat(parent, name, DIR_FLAGS);
+	return fd >= 0 ? fd : -errno;
+}
+
+void gs_disk_close(GsDisk *disk)
+{
+	int *fds[] = {&disk->objects, &disk->journal, &disk->staging, &disk->lock, &disk->root};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
+
+static int lock_root(GsDisk *disk)
+{
+	disk->lock = openat(disk->root, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (disk->lock < 0 || flock(disk->lock, LOCK_EX | LOCK_NB) != 0)
+		return -errno;
+	return 0;
+}
+
+int gs_disk_open(GsDisk *disk, const char *root, char *error, size_t error_size)
+{
+	int failed = 0;
+
+	*disk = (GsDisk){-1, -1, -1, -1, -1};
+	disk->root = open(root, DIR_FLAGS & ~O_NOFOLLOW);
+	if (disk->root < 0) {
+		snprintf(error, error_size, "cannot open %s: %s", root, strerror(errno));
+		return -1;
+	}
+	failed = lock_root(disk);
+	if (failed == -EWOULDBLOCK) {
+		snprintf(error, error_size, "another groupshare-storaged uses %s", root);
+		gs_disk_close(disk);
+		return -1;
+	}
+	if (failed == 0)
+		failed = disk->staging = open_dir(disk->root, "staging");
+	if (failed >= 0)
+		failed = disk->journal = open_dir(disk->root, "journal");
+	if (failed >= 0)
+		failed = disk->objects = open_dir(disk->root, "objects");
+	if (failed < 0) {
+		snprintf(error, error_size, "cannot prepare %s: %s", root, strerror(-failed));
+		gs_disk_close(disk);
+		return -1;
+	}
+	return 0;
+}
+
+void gs_disk_name(const GsUuid *object, bool sidecar, char name[GS_DISK_NAME_MAX])
+{
+	snprintf(name, GS_DISK_NAME_MAX, "%s%s", object->text, sidecar ? ".json" : "");
+}
+
+int gs_disk_shard(const GsDisk *disk, const GsUuid *object, bool create)
+{
+	char name[3] = {object->text[0], object->text[1], '\0'};
+	int fd;
+
+	if (create)
+		return open_dir(disk->objects, name);
+	fd = openat(disk->objects, name, DIR_FLAGS);
+	return fd >= 0 ? fd : -errno;
+}
+
+int gs_disk_open_object(const GsDisk *disk, const GsUuid *object)
+{
+	int shard = gs_disk_shard(disk, object, false), fd;
+
+	if (shard < 0)
+		return shard;
+	fd = openat(shard, object->text, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		fd = -errno;
+	close(shard);
+	return fd;
+}
+
+int gs_disk_space(const GsDisk *disk, GsDiskSpace *space)
+{
+	struct statvfs vfs;
+
+	while (fstatvfs(disk->root, &vfs) != 0)
+		if (errno != EINTR)
+			return -errno;
+	space->total_bytes = (uint64_t)vfs.f_blocks * vfs.f_frsize;
+	space->free_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	return 0;
+}
+
+int64_t gs_disk_next_epoch(const GsDisk *disk, int64_t now_us)
+{
+	char text[32];
+	ssize_t size = gs_disk_read_small(disk->root, "epoch", text, sizeof(text));
+	int64_t last = 0, epoch;
+	int error;
+
+	if (size < 0 && size != -ENOENT)
+		return size;
+	if (size > 0) {
+		char *end;
+
+		text[size] = '\0';
+		errno = 0;
+		last = strtoll(text, &end, 10);
+		if (errno != 0 || last <= 0 || *end != '\n')
+			return -EBADMSG;
+	}
+	epoch = now_us > last ? now_us : last + 1;
+	snprintf(text, sizeof(text), "%" PRId64 "\n", epoch);
+	error = gs_disk_write_small(disk->root, "epoch.new", text, strlen(text));
+	if (error == 0)
+		error = gs_disk_publish(disk->root, "epoch.new", disk->root, "epoch");
+	return error == 0 ? epoch : error;
+}

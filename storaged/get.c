@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * A download; see get.h. One job at a time: OPENING (sidecar and data), then reads into two buffers ahead of the
+ * socket, which bound the memory, then CLOSING (a close may free a deleted file's blocks, which takes long). The stream
+ * may close at any time; the download is freed by its last job.
+ */
+#include "storaged/get.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/response.h"
+#include "storaged/auth.h"
+#include "storaged/condition.h"
+#include "storaged/disposition.h"
+#include "storaged/journal.h"
+#include "storaged/measure.h"
+#include "storaged/range.h"
+
+#define BUFFERS 2
+#define ETAG_MAX (GS_SHA256_HEX + 3)
+
+typedef enum GetState {
+	GET_OPENING, /* pool */
+	GET_SENDING, /* answered; reads ahead of the socket */
+	GET_CLOSING, /* the stream is closed; pool */
+	GET_STATES
+} GetState;
+
+typedef struct Get {
+	GsSource source;
+	GsStore *store;
+	GsStream *stream; /* NULL once closed */
+	GsTicket ticket;
+	GetState state;
+	bool running; /* a job is on the pool */
+	GsJob job;
+	GsSidecar sidecar;
+	int fd, error;
+	GsRange range;
+	uint64_t read_at, read_end; /* what of the file is still to be read */
+	uint64_t to_send;
+	size_t buffer_bytes;
+	uint8_t *buffers[BUFFERS];
+	size_t filled[BUFFERS];
+	size_t front, ready, taken; /* buffer being sent; how many are filled; bytes of the front that are sent */
+	size_t reading;             /* buffer that the job on the pool fills; the loop leaves it and its `filled` alone */
+	int read_error;             /* of that job */
+} Get;
+
+static void set_state(Get *get, GetState state)
+{
+	static const bool legal[GET_STATES][GET_STATES] = {
+		[GET_OPENING] = {[GET_SENDING] = true, [GET_CLOSING] = true},
+		[GET_SENDING] = {[GET_CLOSING] = true},
+	};
+
+	assert(legal[get->state][state]);
+	get->state = state;
+}
+
+static void submit(Get *get, void (*run)(void *), void (*done)(void *))
+{
+	assert(!get->running);
+	get->running = true;
+	gs_job_submit(&get->job, get->store, get, run, done);
+}
+
+/* The end ------------------------------------------------------------------------------------------------------------
+ */
+
+static void close_run(void *owner)
+{
+	Get *get = owner;
+
+	if (get->fd >= 0)
+		close(get->fd);
+	for (size_t i = 0; i < BUFFERS; i++)
+		free(get->buffers[i]);
+}
+
+static void close_done(void *owner)
+{
+	Get *get = owner;
+	GsStore *store = get->store;
+
+	free(get);
+	gs_store_end(store);
+}
+
+static void get_close(Get *get)
+{
+	set_state(get, GET_CLOSING);
+	submit(get, close_run, close_done);
+}
+
+/* Reading ahead of the socket ----------------------------------------------------------------------------------------
+ */
+
+static void read_run(void *owner)
+{
+	Get *get = owner;
+	uint8_t *buffer = get->buffers[get->reading];
+	uint64_t left = get->read_end - get->read_at;
+	size_t wanted = left < get->buffer_bytes ? (size_t)left : get->buffer_bytes, done = 0;
+
+	get->read_error = 0;
+	while (done < wanted && get->read_error == 0) {
+		ssize_t count = pread(get->fd, buffer + done, wanted - done, (off_t)(get->read_at + done));
+
+		if (count < 0 && errno != EINTR)
+			get->read_error = errno;
+		else if (count == 0)
+			get->read_error = ENODATA; /* shorter than when it was opened */
+		else if (count > 0)
+			done += (size_t)count;
+	}
+	get->filled[get->reading] = done;
+}
+
+static void read_done(void *owner);
+
+static void read_ahead(Get *get)
+{
+	if (get->running || get->ready == BUFFERS || get->read_at == get->read_end || get->error != 0)
+		return;
+	get->reading = (get->front + get->ready) % BUFFERS;
+	submit(get, read_run, read_done);
+}
+
+static void read_done(void *owner)
+{
+	Get *get = owner;
+
+	get->running = false;
+	if (get->stream == NULL) {
+		get_close(get);
+		return;
+	}
+	get->error = get->read_error;
+	if (get->error != 0) {
+		gs_log(GS_LOG_ERROR, gs_stream_request_id(get->stream), "cannot read an object", "object",
+			   get->ticket.object.text, "error", strerror(get->error), NULL);
+	} else {
+		get->read_at += get->filled[get->reading];
+		get->ready++;
+		read_ahead(get);
+	}
+	gs_stream_resume(get->stream);
+}
+
+static ssize_t source_read(GsSource *source, uint8_t *buf, size_t size, bool *eof)
+{
+	Get *get = (Get *)((char *)source - offsetof(Get, source));
+	size_t left;
+
+	if (get->ready == 0)
+		return get->error != 0 ? GS_SOURCE_FAIL : GS_SOURCE_DEFER;
+	left = get->filled[get->front] - get->taken;
+	if (size > left)
+		size = left;
+	memcpy(buf, get->buffers[get->front] + get->taken, size);
+	get->taken += size;
+	get->to_send -= size;
+	gs_metric_add(&gs_metric_download_bytes, (double)size);
+	if (size == left) {
+		get->front = (get->front + 1) % BUFFERS;
+		get->ready--;
+		get->taken = 0;
+		read_ahead(get);
+	}
+	*eof = get->to_send == 0;
+	return (ssize_t)size;
+}
+
+/* Answering ----------------------------------------------------------------------------------------------------------
+ */
+
+static bool prepare_buffers(Get *get)
+{
+	size_t most = (size_t)get->store->settings->io_buffer_bytes;
+
+	get->read_at = get->range.offset;
+	get->read_end = get->range.offset + get->range.size;
+	get->to_send = get->range.size;
+	get->buffer_bytes = get->range.size < most ? (size_t)get->range.size : most;
+	for (size_t i = 0; i < BUFFERS; i++) {
+		/* what fits into the first never needs the second */
+		if (i > 0 && get->range.size <= most)
+			break;
+		get->buffers[i] = malloc(get->buffer_bytes);
+		if (get->buffers[i] == NULL)
+			return false;
+	}
+	posix_fadvise(get->fd, (off_t)get->read_at, (off_t)get->range.size, POSIX_FADV_SEQUENTIAL);
+	return true;
+}
+
+static void send_unsatisfiable(Get *get)
+{
+	char range[64], etag[ETAG_MAX];
+	const char *request_id = gs_stream_request_id(get->stream);
+	json_t *problem =
+		json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "type", "urn:groupshare:problem:range_not_satisfiable", "title",
+				  "Range Not Satisfiable", "status", 416, "detail", "the range lies outside of the object", "code",
+				  "range_not_satisfiable", "request_id", request_id);
+	char *text = problem != NULL ? json_dumps(problem, JSON_COMPACT) : NULL;
+
+	snprintf(range, sizeof(range), "bytes */%" PRIu64, get->sidecar.size_bytes);
+	snprintf(etag, sizeof(etag), "\"");
+	gs_hex_encode(get->sidecar.sha256, GS_SHA256_BYTES, etag + 1);
+	strcat(etag, "\"");
+	gs_stream_respond(get->stream, 416,
+					  (GsHeader[]){{"content-type", "application/problem+json"},
+								   {"content-range", range},
+								   {"accept-ranges", "bytes"},
+								   {"etag", etag}},
+					  4, text, text != NULL ? strlen(text) : 0);
+	free(text);
+	json_decref(problem);
+}
+
+/* `etag` with its quotes. */
+static void send_object(Get *get, int status, const char *etag)
+{
+	char disposition[GS_DISPOSITION_MAX], digest[GS_SHA256_BASE64 + 16], range[96];
+	bool is_head = strcmp(gs_stream_method(get->stream), "HEAD") == 0;
+	GsHeader headers[12] = {{"etag", etag},
+							{"accept-ranges", "bytes"},
+							{"repr-digest", digest},
+							{"cache-control", "private, no-transform"},
+							{"x-content-type-options", "nosniff"},
+							{"content-security-policy", "sandbox"},
+							{"content-type", "application/octet-stream"},
+							{"content-disposition", disposition}};
+	size_t count = 8;
+
+	gs_repr_digest_format(get->sidecar.sha256, digest, sizeof(digest));
+	gs_disposition_format(get->ticket.name, disposition);
+	if (status == 304) {
+		gs_stream_respond(get->stream, 304, headers, 4, NULL, 0);
+		return;
+	}
+	if (status == 206) {
+		snprintf(range, sizeof(range), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, get->range.offset,
+				 get->range.offset + get->range.size - 1, get->sidecar.size_bytes);
+		headers[count++] = (GsHeader){"content-range", range};
+	}
+	if (!is_head && !prepare_buffers(get)) {
+		gs_problem_send(get->stream, 503, "try_again", "out of memory", NULL, 2);
+		return;
+	}
+	gs_metric_add(&gs_metric_downloads, is_head ? 0 : 1);
+	get->source.read = source_read;
+	gs_stream_respond_source(get->stream, status, headers, count, (int64_t)get->range.size, &get->source);
+	if (!is_head && get->range.size > 0)
+		read_ahead(get);
+}
+
+/* RFC 9110 section 13.2.2: conditions first, then the range. */
+static void answer(Get *get)
+{
+	GsStream *stream = get->stream;
+	const char *range = gs_stream_header(stream, "range");
+	char etag[ETAG_MAX];
+
+	etag[0] = '"';
+	gs_hex_encode(get->sidecar.sha256, GS_SHA256_BYTES, etag + 1);
+	strcat(etag, "\"");
+	switch (
+		gs_condition_evaluate(gs_stream_header(stream, "if-match"), gs_stream_header(stream, "if-none-match"), etag)) {
+	case GS_CONDITION_FAILED:
+		gs_problem_send(stream, 412, "precondition_failed", "If-Match names another object", NULL, 0);
+		return;
+	case GS_CONDITION_NOT_MODIFIED:
+		send_object(get, 304, etag);
+		return;
+	case GS_CONDITION_PROCEED:
+		break;
+	}
+	if (strcmp(gs_stream_method(stream), "GET") != 0 || !gs_condition_range(gs_stream_header(stream, "if-range"), etag))
+		range = NULL;
+	switch (gs_range_parse(range, get->sidecar.size_bytes, &get->range)) {
+	case GS_RANGE_WHOLE:
+		send_object(get, 200, etag);
+		break;
+	case GS_RANGE_PART:
+		send_object(get, 206, etag);
+		break;
+	case GS_RANGE_UNSATISFIABLE:
+		send_unsatisfiable(get);
+		break;
+	}
+}
+
+/* Opening ------------------------------------------------------------------------------------------------------------
+ */
+
+/* Bytes are served only when the sidecar, the ticket and the file agree on what they are. */
+static int open_object(Get *get)
+{
+	const GsDisk *disk = &get->store->disk;
+	const GsTicket *ticket = &get->ticket;
+	struct stat status;
+	int error = gs_journal_read(disk, &ticket->object, &get->sidecar);
+
+	if (error != 0)
+		return error;
+	if (!gs_uuid_equal(&get->sidecar.server, &ticket->server))
+		return -ENOENT;
+	if (get->sidecar.size_bytes != (uint64_t)ticket->size_bytes ||
+		(ticket->has_sha256 && memcmp(get->sidecar.sha256, ticket->sha256, GS_SHA256_BYTES) != 0))
+		return -EBADMSG;
+	get->fd = gs_disk_open_object(disk, &ticket->object);
+	if (get->fd < 0)
+		return get->fd;
+	if (fstat(get->fd, &status) != 0)
+		return -errno;
+	return S_ISREG(status.st_mode) && (uint64_t)status.st_size == get->sidecar.size_bytes ? 0 : -EBADMSG;
+}
+
+static void open_run(void *owner)
+{
+	Get *get = owner;
+
+	get->error = -open_object(get);
+}
+
+static void open_done(void *owner)
+{
+	Get *get = owner;
+	int error = get->error;
+
+	get->running = false;
+	if (get->stream == NULL) {
+		get_close(get);
+		return;
+	}
+	set_state(get, GET_SENDING);
+	get->error = 0;
+	if (error == 0) {
+		answer(get);
+	} else if (error == ENOENT) {
+		gs_problem_send(get->stream, 404, "not_found", "no such object is stored here", NULL, 0);
+	} else {
+		gs_log(GS_LOG_ERROR, gs_stream_request_id(get->stream), "an object is damaged", "object",
+			   get->ticket.object.text, "error", strerror(error), NULL);
+		gs_problem_send(get->stream, 500, "internal", "the object can't be read", NULL, 0);
+	}
+}
+
+static void get_begin(GsStream *stream)
+{
+	GsStore *store = gs_stream_program(stream);
+	GsTicket ticket;
+	Get *get;
+
+	if (!gs_auth_check(stream, store, &ticket))
+		return;
+	get = calloc(1, sizeof(*get));
+	if (get == NULL || !gs_store_begin(store)) {
+		free(get);
+		gs_problem_send(stream, 503, "try_again", "too many transfers", NULL, 2);
+		return;
+	}
+	get->store = store;
+	get->stream = stream;
+	get->ticket = ticket;
+	get->fd = -1;
+	gs_stream_set_data(stream, get);
+	submit(get, open_run, open_done);
+}
+
+static void get_closed(GsStream *stream)
+{
+	Get *get = gs_stream_data(stream);
+
+	if (get == NULL)
+		return;
+	get->stream = NULL;
+	if (!get->running)
+		get_close(get);
+}
+
+const GsHandler gs_get_handler = {.begin = get_begin, .closed = get_closed};

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* An upload's progress; see offset.h. */
+#include "storaged/offset.h"
+
+#include <assert.h>
+
+bool gs_offset_receive(GsOffset *offset, uint64_t bytes)
+{
+	if (bytes > offset->size - offset->received)
+		return false;
+	offset->received += bytes;
+	return true;
+}
+
+void gs_offset_write(GsOffset *offset, uint64_t bytes)
+{
+	assert(bytes <= offset->received - offset->written);
+	offset->written += bytes;
+}
+
+bool gs_offset_full(const GsOffset *offset)
+{
+	return offset->received == offset->size;
+}
+
+bool gs_offset_settled(const GsOffset *offset)
+{
+	return offset->written == offset->received;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* How an upload ends: the moves of its state, its problems, and its one answer; see upload.h. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/log.h"
+#include "daemon/response.h"
+#include "storaged/upload.h"
+
+const GsProblem gs_put_size_mismatch = {400, "size_mismatch", "the body is not as long as the notice said", NULL, 0};
+const GsProblem gs_put_digest_mismatch = {422, "digest_mismatch", "the bytes are not the announced ones",
+										  "send the file again; if it has changed, send a new notice", 0};
+const GsProblem gs_put_busy = {409, "busy", "another request is changing this object", "try again when it is through",
+							   1};
+const GsProblem gs_put_different = {409, "different", "another object is already stored under this id", NULL, 0};
+const GsProblem gs_put_unwanted = {410, "unwanted", "the control server no longer wants this object",
+								   "send the notice again", 0};
+const GsProblem gs_put_cancelled = {410, "unwanted", "the upload was cancelled", NULL, 0};
+const GsProblem gs_put_no_room = {507, "no_room", "this device has no room for it",
+								  "send the notice again with this device in `avoid`", 30};
+const GsProblem gs_put_read_only = {507, "no_room", "this device takes no uploads at present",
+									"send the notice again with this device in `avoid`", 30};
+const GsProblem gs_put_overloaded = {503, "try_again", "too many transfers", NULL, 2};
+const GsProblem gs_put_behind = {503, "unavailable", "too many objects wait for the control server", NULL, 10};
+const GsProblem gs_put_internal = {500, "internal", "the object could not be stored", NULL, 0};
+const GsProblem gs_put_gone = {499, "", "the sender is gone", NULL, 0}; /* never sent */
+
+void gs_put_set_state(GsPut *put, GsPutState state)
+{
+	static const bool legal[PUT_STATES][PUT_STATES] = {
+		[PUT_OPENING] = {[PUT_RECEIVING] = true,
+						 [PUT_DISCARDING] = true,
+						 [PUT_CONFIRMING] = true,
+						 [PUT_WAITING] = true,
+						 [PUT_ANSWERED] = true},
+		[PUT_RECEIVING] = {[PUT_COMMITTING] = true,
+						   [PUT_CONFIRMING] = true,
+						   [PUT_WAITING] = true,
+						   [PUT_DISCARDING] = true,
+						   [PUT_ANSWERED] = true},
+		[PUT_COMMITTING] = {[PUT_WAITING] = true, [PUT_DISCARDING] = true},
+		[PUT_CONFIRMING] = {[PUT_ANSWERED] = true},
+		[PUT_WAITING] = {[PUT_ANSWERED] = true},
+		[PUT_DISCARDING] = {[PUT_ANSWERED] = true},
+	};
+
+	assert(legal[put->state][state]);
+	put->state = state;
+}
+
+void gs_put_submit(GsPut *put, void (*run)(void *), void (*done)(void *))
+{
+	assert(!put->running);
+	put->running = true;
+	gs_job_submit(&put->job, put->store, put, run, done);
+}
+
+void gs_put_claim(GsPut *put)
+{
+	gs_active_add(&put->store->active, &put->active, &put->ticket.object, GS_ACTIVE_UPLOAD);
+	put->claimed = true;
+}
+
+void gs_put_unclaim(GsPut *put)
+{
+	if (put->claimed)
+		gs_active_remove(&put->store->active, &put->active);
+	put->claimed = false;
+}
+
+/* Answers and the end ------------------------------------------------------------------------------------------------
+ */
+
+void gs_put_free(GsPut *put)
+{
+	assert(!put->running && !put->claimed && put->wait.receipt == NULL);
+	gs_blocks_clear(&put->filling);
+	gs_blocks_clear(&put->writing);
+	EVP_MD_CTX_free(put->digest);
+	gs_store_end(put->store);
+	free(put);
+}
+
+/* The last step of every upload; `put` is gone after it when the stream is. */
+void gs_put_answer_problem(GsPut *put, const GsProblem *problem)
+{
+	gs_put_unclaim(put);
+	gs_put_set_state(put, PUT_ANSWERED);
+	if (put->stream == NULL)
+		gs_put_free(put);
+	else
+		gs_problem_send(put->stream, problem->status, problem->code, problem->detail, problem->hint,
+						problem->retry_after_s);
+}
+
+void gs_put_answer_stored(GsPut *put, int status)
+{
+	char sha256[GS_SHA256_HEX + 1];
+
+	gs_put_set_state(put, PUT_ANSWERED);
+	if (put->stream == NULL) {
+		gs_put_free(put);
+		return;
+	}
+	gs_hex_encode(put->stored.sha256, GS_SHA256_BYTES, sha256);
+	gs_json_send_value(put->stream, status,
+					   json_pack("{s:s, s:I, s:s, s:s}", "object", put->ticket.object.text, "size",
+								 (json_int_t)put->stored.size_bytes, "sha256", sha256, "state",
+								 status == 201 ? "stored" : "receipt_pending"),
+					   false);
+}
+
+void gs_put_receipt_done(GsReceiptWait *wait, GsReceiptOutcome outcome)
+{
+	GsPut *put = (GsPut *)((char *)wait - offsetof(GsPut, wait));
+
+	switch (outcome) {
+	case GS_RECEIPT_STORED:
+		gs_put_answer_stored(put, 201);
+		break;
+	case GS_RECEIPT_LATE:
+		gs_put_answer_stored(put, 202);
+		break;
+	case GS_RECEIPT_UNWANTED:
+		gs_put_answer_problem(put, &gs_put_unwanted);
+		break;
+	case GS_RECEIPT_MISMATCH:
+		gs_put_answer_problem(put, &gs_put_digest_mismatch);
+		break;
+	}
+}
+
+/* Failing ------------------------------------------------------------------------------------------------------------
+ */
+
+/* Takes note of a problem; what follows from it is pump's business. Bytes not yet written go back to the window. */
+void gs_put_fail(GsPut *put, const GsProblem *problem)
+{
+	size_t dropped = gs_blocks_clear(&put->filling);
+
+	if (put->problem == NULL)
+		put->problem = problem;
+	if (dropped > 0 && put->stream != NULL)
+		gs_stream_consume(put->stream, dropped);
+}
+
+static void discard_run(void *owner)
+{
+	GsPut *put = owner;
+
+	put->error = gs_stage_discard(&put->stage) ? 0 : put->stage.error;
+}
+
+static void discard_done(void *owner)
+{
+	GsPut *put = owner;
+
+	put->running = false;
+	if (put->error != 0)
+		gs_store_set_read_only(put->store, put->ticket.object.text, put->error);
+	put->store->used_bytes -= put->offset.size;
+	gs_put_answer_problem(put, put->problem);
+}
+
+void gs_put_fail_now(GsPut *put)
+{
+	if (!put->staged) {
+		gs_put_answer_problem(put, put->problem);
+		return;
+	}
+	put->staged = false;
+	gs_server_unstage(put->server, put->offset.size);
+	gs_put_set_state(put, PUT_DISCARDING);
+	gs_put_submit(put, discard_run, discard_done);
+}
+
+const GsProblem *gs_put_stage_problem(GsPut *put)
+{
+	switch (put->result) {
+	case GS_STAGE_OK:
+		return NULL;
+	case GS_STAGE_NO_ROOM:
+		return &gs_put_no_room;
+	case GS_STAGE_DIGEST:
+		return &gs_put_digest_mismatch;
+	case GS_STAGE_UNSYNCED:
+		gs_store_set_read_only(put->store, put->ticket.object.text, put->stage.error);
+		break;
+	case GS_STAGE_FAILED:
+		gs_log(GS_LOG_ERROR, NULL, "an upload failed", "object", put->ticket.object.text, "error",
+			   strerror(put->stage.error), NULL);
+		break;
+	}
+	return &gs_put_internal;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * A PUT of an object that is stored already: identical bytes are a success, others a conflict; nothing is written. It
+ * has no claim while the bytes come, so the object may go meanwhile: CONFIRMING looks again, under a claim, before the
+ * answer.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storaged/journal.h"
+#include "storaged/upload.h"
+
+/* The object is stored already ----------------------------------------------------------------------------------------
+ */
+
+/* Pool: what is stored, and is it whole? A sidecar without its data counts as not stored. */
+GsPutLook gs_put_look(GsPut *put)
+{
+	const GsDisk *disk = &put->store->disk;
+	int error = gs_journal_read(disk, &put->ticket.object, &put->stored), fd;
+	struct stat status;
+
+	if (error == -ENOENT)
+		return LOOK_NEW;
+	if (error != 0) {
+		put->error = -error;
+		return LOOK_FAILED;
+	}
+	fd = gs_disk_open_object(disk, &put->ticket.object);
+	if (fd < 0)
+		return fd == -ENOENT ? LOOK_NEW : LOOK_FAILED;
+	error = fstat(fd, &status);
+	close(fd);
+	return error == 0 && (uint64_t)status.st_size == put->stored.size_bytes ? LOOK_STORED : LOOK_NEW;
+}
+
+static void confirm_run(void *owner)
+{
+	GsPut *put = owner;
+
+	put->look = gs_put_look(put);
+}
+
+static void confirm_done(void *owner)
+{
+	GsPut *put = owner;
+
+	put->running = false;
+	gs_put_unclaim(put);
+	if (put->look == LOOK_STORED)
+		gs_put_answer_stored(put, 201);
+	else
+		gs_put_answer_problem(put, &gs_put_unwanted);
+}
+
+/* The bytes are the stored ones: wait for the receipt with whoever stored them, or make sure that they are still there.
+ */
+static void identical(GsPut *put)
+{
+	GsActive *other = gs_active_find(&put->store->active, &put->ticket.object);
+
+	if (other != NULL && other->kind == GS_ACTIVE_RECEIPT) {
+		GsReceipt *receipt = (GsReceipt *)((char *)other - offsetof(GsReceipt, active));
+
+		gs_put_set_state(put, PUT_WAITING);
+		gs_receipt_wait(put->store, receipt, &put->wait, gs_put_receipt_done);
+	} else if (other != NULL) {
+		gs_put_answer_problem(put, &gs_put_busy);
+	} else {
+		gs_put_claim(put);
+		gs_put_set_state(put, PUT_CONFIRMING);
+		gs_put_submit(put, confirm_run, confirm_done);
+	}
+}
+
+void gs_put_compare_finish(GsPut *put)
+{
+	uint8_t sha256[GS_SHA256_BYTES];
+	unsigned size;
+
+	if (EVP_DigestFinal_ex(put->digest, sha256, &size) != 1)
+		gs_put_answer_problem(put, &gs_put_internal);
+	else if (memcmp(sha256, put->stored.sha256, sizeof(sha256)) != 0)
+		gs_put_answer_problem(put, &gs_put_different);
+	else
+		identical(put);
+}
+
+/* Decides by what is known without the bytes, else has them hashed. */
+void gs_put_compare_start(GsPut *put)
+{
+	gs_put_unclaim(put);
+	if (!gs_uuid_equal(&put->stored.server, &put->ticket.server) || put->stored.size_bytes != put->offset.size ||
+		(put->expects && memcmp(put->expected, put->stored.sha256, GS_SHA256_BYTES) != 0)) {
+		gs_put_answer_problem(put, &gs_put_different);
+		return;
+	}
+	put->comparing = true;
+	put->digest = EVP_MD_CTX_new();
+	if (put->digest == NULL || EVP_DigestInit_ex(put->digest, EVP_sha256(), NULL) != 1) {
+		gs_put_answer_problem(put, &gs_put_internal);
+		return;
+	}
+	gs_put_set_state(put, PUT_RECEIVING);
+	gs_put_pump(put);
+}

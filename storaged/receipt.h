@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Receipts: objects that are durably stored and not yet acknowledged by their control server. Each has an entry in
+ * journal/ and a place in its server's queue, from which control.c sends them in order. Uploads may wait for the
+ * outcome. Loop thread only.
+ */
+#ifndef GS_RECEIPT_H
+#define GS_RECEIPT_H
+
+#include "storaged/sidecar.h"
+#include "storaged/store.h"
+
+typedef enum GsReceiptOutcome {
+	GS_RECEIPT_STORED,   /* acknowledged: the sidecar moves beside the data */
+	GS_RECEIPT_UNWANTED, /* the control server no longer wants it: removed */
+	GS_RECEIPT_MISMATCH, /* not what the notice said: removed */
+	GS_RECEIPT_LATE      /* to a waiter only: no answer within receipt_wait_ms; the receipt stays queued */
+} GsReceiptOutcome;
+
+typedef enum GsReceiptState {
+	GS_RECEIPT_QUEUED,    /* waits for its server */
+	GS_RECEIPT_SENT,      /* on the wire; still first of its queue */
+	GS_RECEIPT_FINISHING, /* out of the queue, disk work for the outcome is running */
+} GsReceiptState;
+
+typedef struct GsReceipt {
+	GsActive active;
+	GsSidecar sidecar;
+	GsServer *server;
+	GsReceiptState state;
+	bool staged; /* never sent: still counts into server->staged_bytes */
+	GsReceiptOutcome outcome;
+	struct GsReceiptWaits waits;
+	TAILQ_ENTRY(GsReceipt) link;
+	GsJob job;
+	int error;
+} GsReceipt;
+
+/* Embedded in whoever waits. `done` is called once, never from within gs_receipt_wait. */
+typedef struct GsReceiptWait {
+	void (*done)(struct GsReceiptWait *wait, GsReceiptOutcome outcome);
+	GsReceipt *receipt; /* NULL when not waiting */
+	uint64_t deadline_ms;
+	TAILQ_ENTRY(GsReceiptWait) link;     /* of the receipt */
+	TAILQ_ENTRY(GsReceiptWait) all_link; /* of the store */
+} GsReceiptWait;
+
+/* The object must not be claimed. `staged`: its bytes are counted as staged. NULL when out of memory. */
+GsReceipt *gs_receipt_add(GsStore *store, GsServer *server, const GsSidecar *sidecar, bool staged);
+
+void gs_receipt_wait(GsStore *store, GsReceipt *receipt, GsReceiptWait *wait,
+					 void (*done)(GsReceiptWait *wait, GsReceiptOutcome outcome));
+void gs_receipt_forget(GsStore *store, GsReceiptWait *wait);
+
+/* For control.c: the first of the queue, NULL when there is none. */
+GsReceipt *gs_receipt_next(GsServer *server);
+void gs_receipt_sent(GsReceipt *receipt);
+/* The connection broke before the answer: again, first. */
+void gs_receipt_unsent(GsReceipt *receipt);
+/* The server failed on it: again, after the others. */
+void gs_receipt_postpone(GsReceipt *receipt);
+void gs_receipt_finish(GsStore *store, GsReceipt *receipt, GsReceiptOutcome outcome);
+
+/* At the end of the process: memory only, the journal keeps them. */
+void gs_receipt_free_all(GsStore *store);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What is served (doc/contracts.md section 5). */
+#include "storaged/routes.h"
+
+#include "storaged/delete.h"
+#include "storaged/get.h"
+#include "storaged/put.h"
+
+const GsRoute gs_storage_routes[] = {{"PUT", "/v1/objects/{object}", &gs_put_handler, NULL},
+									 {"GET", "/v1/objects/{object}", &gs_get_handler, NULL},
+									 {"DELETE", "/v1/objects/{object}", &gs_delete_handler, NULL},
+									 {NULL, NULL, NULL, NULL}};

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* The sidecar's text; see sidecar.h. */
+#include "storaged/sidecar.h"
+
+#include <jansson.h>
+
+size_t gs_sidecar_encode(const GsSidecar *sidecar, char text[GS_SIDECAR_MAX_BYTES])
+{
+	char sha256[GS_SHA256_HEX + 1];
+	size_t size = 0;
+	json_t *value;
+
+	gs_hex_encode(sidecar->sha256, GS_SHA256_BYTES, sha256);
+	value = json_pack("{s:s, s:s, s:I, s:s, s:s}", "object", sidecar->object.text, "server", sidecar->server.text,
+					  "size", (json_int_t)sidecar->size_bytes, "sha256", sha256, "stored_at", sidecar->stored_at);
+	if (value != NULL)
+		size = json_dumpb(value, text, GS_SIDECAR_MAX_BYTES - 1, 0);
+	json_decref(value);
+	if (size > GS_SIDECAR_MAX_BYTES - 1)
+		return 0;
+	text[size] = '\0';
+	return size;
+}
+
+bool gs_sidecar_decode(const char *text, size_t size, GsSidecar *sidecar)
+{
+	json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *bytes = json_object_get(value, "size");
+	const char *stored_at = json_string_value(json_object_get(value, "stored_at"));
+	bool good = gs_uuid_parse(json_string_value(json_object_get(value, "object")), &sidecar->object) &&
+				gs_uuid_parse(json_string_value(json_object_get(value, "server")), &sidecar->server) &&
+				gs_hex_decode(json_string_value(json_object_get(value, "sha256")), sidecar->sha256, GS_SHA256_BYTES) &&
+				json_is_integer(bytes) && json_integer_value(bytes) >= 0 && json_integer_value(bytes) <= GS_SIZE_MAX &&
+				stored_at != NULL && strlen(stored_at) < GS_TIME_TEXT;
+
+	if (good) {
+		sidecar->size_bytes = (uint64_t)json_integer_value(bytes);
+		strcpy(sidecar->stored_at, stored_at);
+	}
+	json_decref(value);
+	return good;
+}

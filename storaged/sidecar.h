@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What a device knows of an object it holds, as the JSON file beside the data: {object, server, size, sha256,
+ * stored_at}. A disk so describes itself: it can be read without any control server. Pure.
+ */
+#ifndef GS_SIDECAR_H
+#define GS_SIDECAR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "storaged/codec.h"
+#include "storaged/uuid.h"
+
+#define GS_SIDECAR_MAX_BYTES 512
+#define GS_TIME_TEXT 32
+
+typedef struct GsSidecar {
+	GsUuid object;
+	GsUuid server; /* the control server that the object belongs to */
+	uint64_t size_bytes;
+	uint8_t sha256[GS_SHA256_BYTES];
+	char stored_at[GS_TIME_TEXT]; /* RFC 3339, UTC */
+} GsSidecar;
+
+/* The text's size, NUL not counted; 0 when out of memory. */
+__attribute__((warn_unused_result)) size_t gs_sidecar_encode(const GsSidecar *sidecar, char text[GS_SIDECAR_MAX_BYTES]);
+/* False when a member is missing or malformed. */
+__attribute__((warn_unused_result)) bool gs_sidecar_decode(const char *text, size_t size, GsSidecar *sidecar);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * One upload on disk; see stage.h. The order of a commit is the whole point of this file:
+ *
+ *   fsync(data) -> sidecar, fsync -> rename into journal/, fsync journal/ [commit point] -> rename data, fsync
+ * directories
+ *
+ * Before the commit point a crash leaves files in staging/ that the next start removes; after it the start finishes the
+ * job. A failed fsync is never tried again: the kernel may have dropped the pages, a second call would say "fine".
+ */
+#include "storaged/stage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "storaged/fault.h"
+#include "storaged/journal.h"
+
+/* Dirty bytes of one upload that may wait for the disk: write-back starts after as many, so the last fsync is short. */
+#define WRITE_BEHIND_BYTES ((uint64_t)8 << 20)
+
+static GsStageResult failed(GsStage *stage, GsStageResult result, int error)
+{
+	stage->error = error;
+	return result;
+}
+
+/* ext4 hands out what it has before it finds that there is not enough, so ask first. */
+static GsStageResult allocate(GsStage *stage)
+{
+	GsDiskSpace space;
+	int error = gs_fault_errno("fallocate");
+
+	if (error == 0)
+		error = -gs_disk_space(stage->disk, &space);
+	if (error == 0 && stage->size_bytes > space.free_bytes)
+		error = ENOSPC;
+	if (error == 0 && stage->size_bytes > 0) {
+		do
+			error = posix_fallocate(stage->fd, 0, (off_t)stage->size_bytes);
+		while (error == EINTR);
+	}
+	gs_fault_exit("after_fallocate");
+	if (error == ENOSPC || error == EDQUOT || error == EFBIG)
+		return failed(stage, GS_STAGE_NO_ROOM, error);
+	return error == 0 ? GS_STAGE_OK : failed(stage, GS_STAGE_FAILED, error);
+}
+
+GsStageResult gs_stage_open(GsStage *stage, const GsDisk *disk, const GsUuid *object, uint64_t size_bytes)
+{
+	*stage = (GsStage){.disk = disk, .object = *object, .fd = -1, .size_bytes = size_bytes};
+	stage->digest = EVP_MD_CTX_new();
+	if (stage->digest == NULL || EVP_DigestInit_ex(stage->digest, EVP_sha256(), NULL) != 1)
+		return failed(stage, GS_STAGE_FAILED, ENOMEM);
+	stage->fd = openat(disk->staging, object->text, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, (mode_t)0640);
+	if (stage->fd < 0)
+		return failed(stage, errno == ENOSPC || errno == EDQUOT ? GS_STAGE_NO_ROOM : GS_STAGE_FAILED, errno);
+	return allocate(stage);
+}
+
+/* Starts write-back of the newest window and waits for the one before it. */
+static int write_behind(GsStage *stage)
+{
+	const unsigned wait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+	uint64_t from = stage->flushing_bytes, before = stage->flushed_bytes;
+
+	if (stage->written_bytes - from < WRITE_BEHIND_BYTES)
+		return 0;
+	stage->flushing_bytes = stage->written_bytes;
+	stage->flushed_bytes = from;
+	if (sync_file_range(stage->fd, (off64_t)from, (off64_t)(stage->written_bytes - from), SYNC_FILE_RANGE_WRITE) != 0 ||
+		(from > before && sync_file_range(stage->fd, (off64_t)before, (off64_t)(from - before), wait) != 0))
+		return errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP ? 0 : errno;
+	return 0;
+}
+
+GsStageResult gs_stage_write(GsStage *stage, const uint8_t *bytes, size_t size)
+{
+	int error = gs_fault_errno("write");
+
+	if (EVP_DigestUpdate(stage->digest, bytes, size) != 1)
+		error = ENOMEM;
+	while (error == 0 && size > 0) {
+		ssize_t count = pwrite(stage->fd, bytes, size, (off_t)stage->written_bytes);
+
+		if (count < 0 && errno != EINTR)
+			error = errno;
+		if (count > 0) {
+			bytes += count;
+			size -= (size_t)count;
+			stage->written_bytes += (uint64_t)count;
+		}
+	}
+	gs_fault_exit("after_write");
+	if (error == ENOSPC || error == EDQUOT)
+		return failed(stage, GS_STAGE_NO_ROOM, error);
+	if (error != 0)
+		return failed(stage, GS_STAGE_FAILED, error);
+	error = write_behind(stage);
+	return error == 0 ? GS_STAGE_OK : failed(stage, GS_STAGE_UNSYNCED, error);
+}
+
+static GsStageResult finish_digest(GsStage *stage, uint8_t sha256[GS_SHA256_BYTES], const uint8_t *expected)
+{
+	unsigned size = 0;
+
+	if (EVP_DigestFinal_ex(stage->digest, sha256, &size) != 1)
+		return failed(stage, GS_STAGE_FAILED, ENOMEM);
+	if (expected != NULL && memcmp(sha256, expected, GS_SHA256_BYTES) != 0)
+		return failed(stage, GS_STAGE_DIGEST, 0);
+	return GS_STAGE_OK;
+}
+
+static void stage_close(GsStage *stage)
+{
+	EVP_MD_CTX_free(stage->digest);
+	stage->digest = NULL;
+	if (stage->fd >= 0)
+		close(stage->fd);
+	stage->fd = -1;
+}
+
+GsStageResult gs_stage_commit(GsStage *stage, GsSidecar *sidecar, const uint8_t *expected)
+{
+	GsStageResult result = finish_digest(stage, sidecar->sha256, expected);
+	time_t now = time(NULL);
+	struct tm utc;
+	int error;
+
+	if (result != GS_STAGE_OK)
+		return result;
+	sidecar->object = stage->object;
+	sidecar->size_bytes = stage->size_bytes;
+	gmtime_r(&now, &utc);
+	strftime(sidecar->stored_at, sizeof(sidecar->stored_at), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	error = gs_disk_sync(stage->fd);
+	gs_fault_exit("after_fsync");
+	if (error == 0)
+		error = gs_journal_write(stage->disk, sidecar);
+	if (error == 0)
+		error = gs_journal_place(stage->disk, &stage->object);
+	/* No telling which call it was that failed: none of them may, once the bytes have been taken. */
+	if (error != 0)
+		return failed(stage, error == -ENOSPC || error == -EDQUOT ? GS_STAGE_NO_ROOM : GS_STAGE_UNSYNCED, -error);
+	stage_close(stage);
+	return GS_STAGE_OK;
+}
+
+bool gs_stage_discard(GsStage *stage)
+{
+	int error;
+
+	stage_close(stage);
+	error = gs_journal_remove(stage->disk, &stage->object);
+	if (error != 0)
+		stage->error = -error;
+	return error == 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The worker's state, and how work gets to the thread pool. Everything here belongs to the loop thread; a job's `run`
+ * alone is called on a pool thread and touches only its owner's disk side (GsStage, GsDisk descriptors, buffers).
+ */
+#ifndef GS_STORE_H
+#define GS_STORE_H
+
+#include <sys/queue.h>
+#include <uv.h>
+
+#include "storaged/active.h"
+#include "storaged/disk.h"
+#include "storaged/settings.h"
+#include "storaged/ticket.h"
+
+#define GS_SERVERS_MAX 64 /* control servers that own something on this disk; more than are in the settings now */
+#define GS_URL_MAX 1024
+
+struct GsControl;
+struct GsReceipt;
+struct GsReceiptWait;
+TAILQ_HEAD(GsReceiptQueue, GsReceipt);
+TAILQ_HEAD(GsReceiptWaits, GsReceiptWait);
+
+/* What this device does for one control server. */
+typedef struct GsServer {
+	GsUuid id;
+	GsUuid device;             /* what it calls this device, once it was announced */
+	struct GsControl *control; /* the connection that announced as this server; NULL = none since the start */
+	struct GsReceiptQueue receipts;
+	size_t receipt_count;
+	/*
+	 * Bytes allocated on disk, receipts not sent yet; and how many of them have been so all along since the free space
+	 * was measured last. The second is what a report says: a byte freed or acknowledged meanwhile is in neither sum.
+	 */
+	uint64_t staged_bytes, staged_floor_bytes;
+	bool working; /* a batch of deletions is under way */
+} GsServer;
+
+typedef struct GsStore {
+	uv_loop_t *loop;
+	const GsStorageSettings *settings;
+	GsDisk disk;
+	int64_t epoch;
+	char url[GS_URL_MAX];
+	GsTicketKeys keys;
+	GsActiveTable active;
+	GsServer servers[GS_SERVERS_MAX];
+	size_t server_count;
+	struct GsControl *controls[GS_CONTROL_MAX];
+	size_t control_count;
+	struct GsReceiptWaits waits; /* oldest first */
+	uv_timer_t wait_timer;
+	uint64_t used_bytes; /* stored and allocated, by the objects' sizes */
+	size_t transfers, jobs;
+	bool read_only; /* this disk failed to keep a promise; until the daemon is started again */
+	bool draining;
+} GsStore;
+
+/* Disk work. Embedded in its owner, which must live until `done`; one at a time. */
+typedef struct GsJob {
+	uv_work_t work;
+	GsStore *store;
+	void *owner;
+	void (*run)(void *owner);  /* pool thread */
+	void (*done)(void *owner); /* loop thread */
+} GsJob;
+
+void gs_job_submit(GsJob *job, GsStore *store, void *owner, void (*run)(void *), void (*done)(void *));
+
+/* NULL when `id` is new and the table is full (or `add` is false). */
+GsServer *gs_store_server(GsStore *store, const GsUuid *id, bool add);
+void gs_server_stage(GsServer *server, uint64_t bytes);
+void gs_server_unstage(GsServer *server, uint64_t bytes);
+
+/* One more or less PUT or GET; the first is false at max_transfers. */
+__attribute__((warn_unused_result)) bool gs_store_begin(GsStore *store);
+void gs_store_end(GsStore *store);
+
+/* Room under capacity_bytes (the disk's own is found by allocating). */
+bool gs_store_has_room(const GsStore *store, uint64_t bytes);
+void gs_store_set_read_only(GsStore *store, const char *object, int error);
+
+/* The numbers of a report, from a measurement of the disk. */
+typedef struct GsSpace {
+	uint64_t capacity_bytes, free_bytes;
+} GsSpace;
+GsSpace gs_store_space(const GsStore *store, const GsDiskSpace *disk);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Start-up; see sweep.h. First the journal: an entry is a promise, so its data is brought to its place if a crash left
+ * it in staging/. Only then is staging/ emptied: what is left there belongs to nobody.
+ */
+#include "storaged/sweep.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "storaged/journal.h"
+#include "storaged/receipt.h"
+
+typedef int (*Visit)(GsStore *store, int dir, const char *name);
+
+/* Calls `visit` for each name but . and ..; stops at the first error. */
+static int each_name(GsStore *store, int dir, Visit visit)
+{
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
+	DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
+	struct dirent *entry;
+
+	if (stream == NULL) {
+		error = -errno;
+		if (copy >= 0)
+			close(copy);
+		return error;
+	}
+	while (error == 0 && (errno = 0, entry = readdir(stream)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			error = visit(store, dir, entry->d_name);
+	if (error == 0 && errno != 0)
+		error = -errno;
+	closedir(stream);
+	return error;
+}
+
+/* Is there a regular file of exactly that size? */
+static bool has_file(int dir, const char *name, uint64_t size_bytes)
+{
+	struct stat status;
+
+	return fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
+		   (uint64_t)status.st_size == size_bytes;
+}
+
+static bool sidecar_object(const char *name, GsUuid *object)
+{
+	char text[GS_UUID_TEXT + 1];
+
+	if (strlen(name) != GS_UUID_TEXT + 5 || strcmp(name + GS_UUID_TEXT, ".json") != 0)
+		return false;
+	memcpy(text, name, GS_UUID_TEXT);
+	text[GS_UUID_TEXT] = '\0';
+	return gs_uuid_parse(text, object);
+}
+
+static int make_whole(const GsDisk *disk, const GsSidecar *sidecar)
+{
+	int shard = gs_disk_shard(disk, &sidecar->object, false);
+	bool placed = shard >= 0 && has_file(shard, sidecar->object.text, sidecar->size_bytes);
+
+	if (shard >= 0)
+		close(shard);
+	if (placed)
+		return 0;
+	if (has_file(disk->staging, sidecar->object.text, sidecar->size_bytes))
+		return gs_journal_place(disk, &sidecar->object);
+	/* Half of a removal that a crash cut short, or a disk that lost the data: nothing is left to promise. */
+	gs_log(GS_LOG_WARN, NULL, "a journal entry has no data and is dropped", "object", sidecar->object.text, NULL);
+	return gs_journal_remove(disk, &sidecar->object) == 0 ? -ENOENT : -EIO;
+}
+
+static int replay(GsStore *store, int dir, const char *name)
+{
+	GsSidecar sidecar;
+	GsServer *server;
+	GsUuid object;
+	int error = -EBADMSG;
+
+	(void)dir;
+	if (sidecar_object(name, &object))
+		error = gs_journal_read(&store->disk, &object, &sidecar);
+	if (error == -EBADMSG) {
+		gs_log(GS_LOG_ERROR, NULL, "a journal entry is damaged and is left where it is", "file", name, NULL);
+		return 0;
+	}
+	if (error == 0)
+		error = make_whole(&store->disk, &sidecar);
+	if (error != 0)
+		return error == -ENOENT ? 0 : error;
+	server = gs_store_server(store, &sidecar.server, true);
+	if (server == NULL) {
+		gs_log(GS_LOG_ERROR, NULL, "objects of more than 64 control servers are on this disk", NULL);
+		return -ENOSPC;
+	}
+	/* Not counted as staged: the receipt may have been sent before the crash. */
+	return gs_receipt_add(store, server, &sidecar, false) != NULL ? 0 : -ENOMEM;
+}
+
+static int discard(GsStore *store, int dir, const char *name)
+{
+	(void)store;
+	gs_log(GS_LOG_INFO, NULL, "removing what an unfinished upload left", "file", name, NULL);
+	return gs_disk_unlink(dir, name);
+}
+
+static int count_object(GsStore *store, int dir, const char *name)
+{
+	struct stat status;
+	GsUuid object;
+
+	if (gs_uuid_parse(name, &object) && fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISREG(status.st_mode))
+		store->used_bytes += (uint64_t)status.st_size;
+	return 0;
+}
+
+static int count_shard(GsStore *store, int dir, const char *name)
+{
+	int shard = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), error;
+
+	if (shard < 0)
+		return errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
+	error = each_name(store, shard, count_object);
+	close(shard);
+	return error;
+}
+
+int gs_sweep_start(GsStore *store)
+{
+	int error = each_name(store, store->disk.journal, replay);
+
+	if (error == 0)
+		error = each_name(store, store->disk.staging, discard);
+	if (error == 0)
+		error = gs_disk_sync(store->disk.staging);
+	if (error == 0)
+		error = each_name(store, store->disk.objects, count_shard);
+	if (error != 0)
+		gs_log(GS_LOG_ERROR, NULL, "cannot put the disk in order", "error", strerror(-error), NULL);
+	return error;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Verifies tickets; see ticket.h. The signature is checked, in constant time, before a claim is parsed. Two servers may
+ * by accident or malice announce the same kid: each key with it is tried, and the issuer named in the claims must be
+ * the one whose key fitted.
+ */
+#include "storaged/ticket.h"
+
+#include <jansson.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+typedef struct TokenParts {
+	const char *header, *claims, *signature;
+	size_t header_size, claims_size, signature_size, signed_size;
+} TokenParts;
+
+bool gs_ticket_keys_replace(GsTicketKeys *keys, const GsUuid *server, const GsTicketKey *fresh, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < keys->count; i++)
+		if (!gs_uuid_equal(&keys->keys[i].server, server))
+			keys->keys[kept++] = keys->keys[i];
+	keys->count = kept;
+	for (size_t i = 0; i < count; i++) {
+		if (keys->count == GS_TICKET_KEYS_MAX)
+			return false;
+		keys->keys[keys->count++] = fresh[i];
+	}
+	return true;
+}
+
+unsigned gs_ticket_method(const char *method)
+{
+	static const struct {
+		const char *name;
+		unsigned bit;
+	} methods[] = {{"GET", GS_METHOD_GET},
+				   {"HEAD", GS_METHOD_HEAD},
+				   {"PUT", GS_METHOD_PUT},
+				   {"PATCH", GS_METHOD_PATCH},
+				   {"DELETE", GS_METHOD_DELETE}};
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (strcmp(method, methods[i].name) == 0)
+			return methods[i].bit;
+	return 0;
+}
+
+static bool split_token(const char *token, TokenParts *parts)
+{
+	size_t size = strnlen(token, GS_TICKET_MAX_BYTES + 1);
+	const char *first, *second;
+
+	if (size > GS_TICKET_MAX_BYTES)
+		return false;
+	first = strchr(token, '.');
+	second = first != NULL ? strchr(first + 1, '.') : NULL;
+	if (second == NULL || strchr(second + 1, '.') != NULL)
+		return false;
+	parts->header = token;
+	parts->header_size = (size_t)(first - token);
+	parts->claims = first + 1;
+	parts->claims_size = (size_t)(second - first - 1);
+	parts->signature = second + 1;
+	parts->signature_size = size - (size_t)(second + 1 - token);
+	parts->signed_size = (size_t)(second - token);
+	return true;
+}
+
+/* The JSON object behind one part, owned by the caller; NULL when it is none. */
+static json_t *decode_json(const char *text, size_t size)
+{
+	uint8_t bytes[GS_TICKET_MAX_BYTES];
+	ssize_t count = gs_base64url_decode(text, size, bytes, sizeof(bytes));
+	json_t *value;
+
+	if (count <= 0)
+		return NULL;
+	value = json_loadb((const char *)bytes, (size_t)count, JSON_REJECT_DUPLICATES, NULL);
+	if (value != NULL && !json_is_object(value)) {
+		json_decref(value);
+		return NULL;
+	}
+	return value;
+}
+
+/* Exactly {alg, kid, typ}: an extension such as "crit" must be understood or refused (RFC 7515 section 4.1.11). */
+static bool read_header(const TokenParts *parts, char kid[GS_TICKET_KID_MAX + 1])
+{
+	json_t *header = decode_json(parts->header, parts->header_size);
+	const char *alg = json_string_value(json_object_get(header, "alg"));
+	const char *typ = json_string_value(json_object_get(header, "typ"));
+	const char *named = json_string_value(json_object_get(header, "kid"));
+	bool good = json_object_size(header) == 3 && alg != NULL && strcmp(alg, "HS256") == 0 && typ != NULL &&
+				strcmp(typ, "gs-ticket") == 0 && named != NULL && named[0] != '\0' &&
+				strlen(named) <= GS_TICKET_KID_MAX;
+
+	if (good)
+		strcpy(kid, named);
+	json_decref(header);
+	return good;
+}
+
+static bool read_uuid(const json_t *claims, const char *name, GsUuid *uuid)
+{
+	return gs_uuid_parse(json_string_value(json_object_get(claims, name)), uuid);
+}
+
+static bool read_methods(const json_t *claims, unsigned *methods)
+{
+	const json_t *list = json_object_get(claims, "met");
+
+	*methods = 0;
+	if (!json_is_array(list))
+		return false;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *name = json_string_value(json_array_get(list, i));
+
+		if (name == NULL)
+			return false;
+		*methods |= gs_ticket_method(name);
+	}
+	return true;
+}
+
+static bool read_optional(const json_t *claims, GsTicket *ticket)
+{
+	const json_t *sha256 = json_object_get(claims, "sha256");
+	const json_t *name = json_object_get(claims, "name");
+
+	ticket->has_sha256 = sha256 != NULL;
+	if (sha256 != NULL && !gs_hex_decode(json_string_value(sha256), ticket->sha256, GS_SHA256_BYTES))
+		return false;
+	if (name != NULL && (!json_is_string(name) || json_string_length(name) > GS_TICKET_NAME_MAX))
+		return false;
+	strcpy(ticket->name, name != NULL ? json_string_value(name) : "");
+	return true;
+}
+
+static GsTicketError read_claims(const json_t *claims, const GsTicketKey *key, int64_t now_s, GsTicket *ticket)
+{
+	const json_t *size = json_object_get(claims, "size");
+	const json_t *issued = json_object_get(claims, "iat"), *expires = json_object_get(claims, "exp");
+	GsUuid device, id;
+
+	if (!read_uuid(claims, "iss", &ticket->server) || !read_uuid(claims, "aud", &device) ||
+		!read_uuid(claims, "obj", &ticket->object) || !read_uuid(claims, "sub", &ticket->terminal) ||
+		!read_uuid(claims, "jti", &id) || !read_methods(claims, &ticket->methods) || !json_is_integer(size) ||
+		!json_is_integer(issued) || !json_is_integer(expires) || !read_optional(claims, ticket))
+		return GS_TICKET_MALFORMED;
+	ticket->size_bytes = json_integer_value(size);
+	ticket->expires_s = json_integer_value(expires);
+	if (ticket->size_bytes < 0 || ticket->size_bytes > GS_SIZE_MAX)
+		return GS_TICKET_MALFORMED;
+	if (!gs_uuid_equal(&ticket->server, &key->server))
+		return GS_TICKET_BAD_SIGNATURE;
+	if (ticket->expires_s < now_s - GS_TICKET_LEEWAY_S)
+		return GS_TICKET_EXPIRED;
+	if (json_integer_value(issued) > now_s + GS_TICKET_LEEWAY_S)
+		return GS_TICKET_EARLY;
+	if (!gs_uuid_equal(&device, &key->device))
+		return GS_TICKET_OTHER_DEVICE;
+	return GS_TICKET_OK;
+}
+
+/* The key that signed the token; NULL with *known saying whether any key has that kid. */
+static const GsTicketKey *find_key(const GsTicketKeys *keys, const TokenParts *parts, const char *kid, bool *known)
+{
+	uint8_t given[EVP_MAX_MD_SIZE], wanted[EVP_MAX_MD_SIZE];
+	ssize_t given_size = gs_base64url_decode(parts->signature, parts->signature_size, given, sizeof(given));
+
+	*known = false;
+	for (size_t i = 0; i < keys->count; i++) {
+		const GsTicketKey *key = &keys->keys[i];
+		unsigned wanted_size = 0;
+
+		if (strcmp(key->kid, kid) != 0)
+			continue;
+		*known = true;
+		if (HMAC(EVP_sha256(), key->key, GS_TICKET_KEY_BYTES, (const unsigned char *)parts->header, parts->signed_size,
+				 wanted, &wanted_size) != NULL &&
+			given_size == (ssize_t)wanted_size && CRYPTO_memcmp(given, wanted, wanted_size) == 0)
+			return key;
+	}
+	return NULL;
+}
+
+GsTicketError gs_ticket_verify(const GsTicketKeys *keys, const char *token, int64_t now_s, GsTicket *ticket)
+{
+	TokenParts parts;
+	char kid[GS_TICKET_KID_MAX + 1];
+	const GsTicketKey *key;
+	GsTicket read = {0};
+	GsTicketError error;
+	json_t *claims;
+	bool known;
+
+	if (!split_token(token, &parts) || !read_header(&parts, kid))
+		return GS_TICKET_MALFORMED;
+	key = find_key(keys, &parts, kid, &known);
+	if (key == NULL)
+		return known ? GS_TICKET_BAD_SIGNATURE : GS_TICKET_UNKNOWN_KEY;
+	claims = decode_json(parts.claims, parts.claims_size);
+	if (claims == NULL)
+		return GS_TICKET_MALFORMED;
+	error = read_claims(claims, key, now_s, &read);
+	json_decref(claims);
+	if (error == GS_TICKET_OK)
+		*ticket = read;
+	return error;
+}

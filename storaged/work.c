@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Deletions ordered by a control server; see work.h. One batch a server at a time, claimed before it goes to the pool.
+ */
+#include "storaged/work.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/log.h"
+#include "storaged/control.h"
+#include "storaged/journal.h"
+#include "storaged/measure.h"
+
+typedef struct Removal {
+	GsActive active;
+	int64_t id;
+	bool done; /* gone, or never was here */
+	uint64_t freed_bytes;
+	int error;
+} Removal;
+
+typedef struct Batch {
+	GsServer *server;
+	GsJob job;
+	size_t count;
+	Removal removals[GS_WORK_MAX];
+} Batch;
+
+static void remove_one(const Batch *batch, Removal *removal)
+{
+	const GsDisk *disk = &batch->job.store->disk;
+	const GsUuid *object = &removal->active.object;
+	GsSidecar sidecar;
+	int error = gs_journal_read(disk, object, &sidecar);
+
+	if (error == -ENOENT) {
+		removal->done = true;
+	} else if (error != 0) {
+		removal->error = error;
+	} else if (!gs_uuid_equal(&sidecar.server, &batch->server->id)) {
+		removal->error = -EPERM;
+	} else {
+		removal->error = gs_journal_remove(disk, object);
+		removal->done = removal->error == 0;
+		removal->freed_bytes = removal->done ? sidecar.size_bytes : 0;
+	}
+}
+
+static void batch_run(void *owner)
+{
+	Batch *batch = owner;
+
+	for (size_t i = 0; i < batch->count; i++)
+		remove_one(batch, &batch->removals[i]);
+}
+
+static void batch_done(void *owner)
+{
+	Batch *batch = owner;
+	GsStore *store = batch->job.store;
+	int64_t ids[GS_WORK_MAX];
+	size_t done = 0;
+
+	for (size_t i = 0; i < batch->count; i++) {
+		Removal *removal = &batch->removals[i];
+
+		gs_active_remove(&store->active, &removal->active);
+		store->used_bytes -= removal->freed_bytes;
+		if (removal->done)
+			ids[done++] = removal->id;
+		else
+			gs_log(GS_LOG_ERROR, NULL, "cannot delete an object", "object", removal->active.object.text, "server",
+				   batch->server->id.text, "error", strerror(-removal->error), NULL);
+	}
+	batch->server->working = false;
+	gs_metric_add(&gs_metric_removed, (double)done);
+	if (done > 0 && batch->server->control != NULL)
+		gs_control_work_done(batch->server->control, ids, done);
+	free(batch);
+}
+
+void gs_work_take(GsStore *store, GsServer *server, const GsWorkItem *items, size_t count)
+{
+	Batch *batch;
+
+	if (count == 0 || server->working)
+		return;
+	batch = calloc(1, sizeof(*batch));
+	if (batch == NULL)
+		return;
+	batch->server = server;
+	for (size_t i = 0; i < count && batch->count < GS_WORK_MAX; i++) {
+		Removal *removal = &batch->removals[batch->count];
+
+		if (gs_active_find(&store->active, &items[i].object) != NULL)
+			continue;
+		gs_active_add(&store->active, &removal->active, &items[i].object, GS_ACTIVE_REMOVAL);
+		removal->id = items[i].id;
+		batch->count++;
+	}
+	if (batch->count == 0) {
+		free(batch);
+		return;
+	}
+	server->working = true;
+	gs_job_submit(&batch->job, store, batch, batch_run, batch_done);
+}
