@@ -94,6 +94,8 @@ static void send_space(GsControl *control)
 	GsSpace space = gs_store_space(control->store, &control->disk_space);
 	uint64_t staged = control->server != NULL ? control->server->staged_floor_bytes : 0;
 
+	if (staged > space.capacity_bytes)
+		staged = space.capacity_bytes; /* the setting was lowered */
 	control->measured = false;
 	control->report_due = false;
 	gs_metric_set(&gs_metric_capacity_bytes, (double)space.capacity_bytes);

@@ -135,14 +135,14 @@ static void wait_timer_closed(uv_handle_t *handle)
 	--*open_handles;
 }
 
-/* The streams are closed by now; what is still on the pool is waited for, since it holds on to its owners. */
+/* The streams are closed by now, so each transfer ends with what it still has on the pool. */
 static void worker_stop(void *state)
 {
 	GsStore *store = state;
 	size_t open_handles = 1;
 
 	store->draining = false;
-	while (store->jobs > 0)
+	while (store->jobs > 0 || store->transfers > 0)
 		uv_run(store->loop, UV_RUN_ONCE);
 	for (size_t i = 0; i < store->control_count; i++)
 		gs_control_stop(store->controls[i], &open_handles);

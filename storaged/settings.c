@@ -30,6 +30,11 @@ static const GsSetting settings[] = {
 	STORAGE("io_buffer_bytes", GS_SETTING_INT, io_buffer_bytes, "262144", 16384, 16777216, false,
 			"size of one read or write"),
 	STORAGE("io_threads", GS_SETTING_INT, io_threads, "8", 1, 128, false, "threads that do disk work"),
+	{.section = "control.*",
+	 .name = "conninfo",
+	 .type = GS_SETTING_STRING,
+	 .secret = true,
+	 .help = "a control server named as the section; libpq's connection string"},
 	{0}};
 
 static GsControlSetting *find_control(GsStorageSettings *target, const char *name)

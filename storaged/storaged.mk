@@ -11,3 +11,5 @@ $(BUILD)/faults/%.o: %.c
 
 $(BUILD)/faults/groupshare-storaged: $(STORAGED_FAULT_OBJS) $(BUILD)/libgsdaemon.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+TEST_PROGRAMS += $(BUILD)/faults/groupshare-storaged

@@ -95,8 +95,7 @@ static bool read_header(const TokenParts *parts, char kid[GS_TICKET_KID_MAX + 1]
 	const char *typ = json_string_value(json_object_get(header, "typ"));
 	const char *named = json_string_value(json_object_get(header, "kid"));
 	bool good = json_object_size(header) == 3 && alg != NULL && strcmp(alg, "HS256") == 0 && typ != NULL &&
-				strcmp(typ, "gs-ticket") == 0 && named != NULL && named[0] != '\0' &&
-				strlen(named) <= GS_TICKET_KID_MAX;
+				strcmp(typ, "gs-ticket") == 0 && named != NULL && strlen(named) <= GS_TICKET_KID_MAX;
 
 	if (good)
 		strcpy(kid, named);
