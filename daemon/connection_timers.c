@@ -31,6 +31,7 @@ static void tick_streams(GsConnection *connection, uint64_t now_ms)
 
 	for (GsStream *stream = connection->streams, *next; stream != NULL; stream = next) {
 		next = stream->next;
+		gs_stream_tick(stream, now_ms);
 		if (waits_for_body(stream))
 			in = true;
 		else if (waits_for_room(stream))

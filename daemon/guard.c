@@ -21,6 +21,7 @@ static void bucket_refill(GsBucket *bucket, uint64_t now_ms, double burst, doubl
 void gs_guard_init(GsGuard *guard, uint64_t now_ms)
 {
 	guard->rst = (GsBucket){GS_RST_SENT_BURST, now_ms};
+	guard->reset_by_peer = (GsBucket){GS_RST_RECEIVED_BURST, now_ms};
 	guard->overhead = (GsBucket){GS_OVERHEAD_BURST_BYTES, now_ms};
 	guard->head_used = 0;
 	guard->skip = 24; /* the client preface */
@@ -31,6 +32,13 @@ bool gs_guard_rst_sent(GsGuard *guard, uint64_t now_ms)
 	bucket_refill(&guard->rst, now_ms, GS_RST_SENT_BURST, GS_RST_SENT_PER_S);
 	guard->rst.tokens -= 1;
 	return guard->rst.tokens >= 0;
+}
+
+bool gs_guard_rst_received(GsGuard *guard, uint64_t now_ms)
+{
+	bucket_refill(&guard->reset_by_peer, now_ms, GS_RST_RECEIVED_BURST, GS_RST_RECEIVED_PER_S);
+	guard->reset_by_peer.tokens -= 1;
+	return guard->reset_by_peer.tokens >= 0;
 }
 
 /* What a frame costs by its header (RFC 9113, 4.1). */

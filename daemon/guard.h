@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Abuse budgets: what a connection's peer may make us do that is no request served. Two token buckets a connection:
+ * Abuse budgets: what a connection's peer may make us do that is no request served. Three token buckets a connection:
  *
- * rst       RST_STREAM frames that the peer's errors made us send (CVE-2025-8671; nghttp2 1.52 limits only received
- * ones) overhead  bytes of frames that are neither header blocks nor body: PING, SETTINGS, PRIORITY, WINDOW_UPDATE,
- * empty or tiny DATA frames, frames of unknown type (which nghttp2 skips without a callback, so the guard reads the
- *           frame headers itself). Body sent by us earns a little back, since it rightly causes WINDOW_UPDATEs.
+ * reset_by_peer  streams that the peer began and reset (CVE-2023-44487): nghttp2 has this limit too, but acts on it
+ * only after the whole of what it was fed, by when thousands of requests can have been begun rst       RST_STREAM
+ * frames that the peer's errors made us send (CVE-2025-8671; nghttp2 1.52 limits only received ones) overhead  bytes of
+ * frames that are neither header blocks nor body: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty or tiny DATA frames,
+ * frames of unknown type (which nghttp2 skips without a callback, so the guard reads the frame headers itself). Body
+ * sent by us earns a little back, since it rightly causes WINDOW_UPDATEs.
  *
  * and a table of connections per address, a worker.
  */
@@ -22,7 +24,7 @@ typedef struct GsBucket {
 } GsBucket;
 
 typedef struct GsGuard {
-	GsBucket rst;
+	GsBucket rst, reset_by_peer;
 	GsBucket overhead;
 	uint8_t head[9]; /* the frame header being read */
 	size_t head_used;
@@ -32,6 +34,7 @@ typedef struct GsGuard {
 void gs_guard_init(GsGuard *guard, uint64_t now_ms);
 /* False: the budget is spent, the connection must end. */
 __attribute__((warn_unused_result)) bool gs_guard_rst_sent(GsGuard *guard, uint64_t now_ms);
+__attribute__((warn_unused_result)) bool gs_guard_rst_received(GsGuard *guard, uint64_t now_ms);
 /* Plaintext from the peer, from its first byte on. */
 __attribute__((warn_unused_result)) bool gs_guard_received(GsGuard *guard, uint64_t now_ms, const uint8_t *bytes,
 														   size_t size);

@@ -46,6 +46,7 @@
 #define GS_TICK_MS 500
 #define GS_RATE_WINDOW_MS 10000 /* body rates are judged over such a span, which is also the grace */
 #define GS_SHUTDOWN_NOTICE_MS 1000
+#define GS_EARLY_ANSWER_MS 1000 /* from an answer before the end of its request's body to RST_STREAM */
 
 /* Response body that gs_stream_respond keeps a copy of in the pool instead of its own allocation. */
 #define GS_POOL_BLOCK_BYTES 4096

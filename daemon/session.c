@@ -68,6 +68,8 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 
 	if (frame->hd.type == NGHTTP2_SETTINGS && !(frame->hd.flags & NGHTTP2_FLAG_ACK))
 		connection->preface_done = true;
+	if (frame->hd.type == NGHTTP2_RST_STREAM && !gs_guard_rst_received(&connection->guard, now_of(connection)))
+		gs_connection_refuse(connection, NGHTTP2_ENHANCE_YOUR_CALM, "streams reset by the peer");
 	if (frame->hd.type == NGHTTP2_HEADERS)
 		connection->headers_ms = 0;
 	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)

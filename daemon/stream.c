@@ -95,14 +95,23 @@ static void body_collect(GsStream *stream, const uint8_t *bytes, size_t size)
 	stream->body_size += size;
 }
 
+/* The connection's window is opened again for the other streams, this stream's is not. */
+static void drop_body(GsStream *stream, size_t size)
+{
+	if (nghttp2_session_consume_connection(stream->connection->session, size) != 0)
+		stream->connection->doomed = "out of memory";
+}
+
 void gs_stream_receive_body(GsStream *stream, const uint8_t *bytes, size_t size)
 {
-	stream->unconsumed += size;
 	stream->received += size;
+	if (stream->state != GS_STREAM_RECEIVING || stream->handler == NULL || stream->resetting) {
+		drop_body(stream, size);
+		return;
+	}
 	stream->moved_ms = uv_now(stream->connection->server->loop);
-	if (stream->state != GS_STREAM_RECEIVING || stream->handler == NULL) {
-		gs_stream_consume(stream, size);
-	} else if (stream->handler->max_body_bytes > 0) {
+	stream->unconsumed += size;
+	if (stream->handler->max_body_bytes > 0) {
 		body_collect(stream, bytes, size);
 		gs_stream_consume(stream, size);
 	} else if (stream->handler->data != NULL) {
@@ -134,7 +143,7 @@ void gs_stream_request_ended(GsStream *stream)
 	if (stream->state != GS_STREAM_RECEIVING)
 		return;
 	gs_stream_set_state(stream, GS_STREAM_WAITING);
-	if (stream->handler != NULL && stream->handler->end != NULL)
+	if (!stream->resetting && stream->handler != NULL && stream->handler->end != NULL)
 		stream->handler->end(stream);
 }
 

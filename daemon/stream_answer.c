@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * The answer of a stream: headers, then bytes from memory or from a source. An answer that overtakes its request's body
- * is completed first and then followed by RST_STREAM(NO_ERROR), which tells the client to stop (RFC 9113, 8.1).
+ * is completed first; what still arrives is dropped without opening the stream's window again, and a client that has
+ * not stopped by itself GS_EARLY_ANSWER_MS later is told by RST_STREAM(NO_ERROR) (RFC 9113, 8.1). Not at once:
+ * curl 7.88, for one, throws the answer away when it finds the reset right behind it.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -144,9 +146,16 @@ ssize_t gs_stream_read(GsStream *stream, uint8_t *buf, size_t size, bool *eof)
 void gs_stream_answer_sent(GsStream *stream)
 {
 	stream->answer_sent = true;
-	if (stream->state != GS_STREAM_ANSWERING_EARLY || stream->resetting)
+	stream->answer_sent_ms = uv_now(stream->connection->server->loop);
+}
+
+void gs_stream_tick(GsStream *stream, uint64_t now_ms)
+{
+	if (stream->state != GS_STREAM_ANSWERING_EARLY || !stream->answer_sent || stream->resetting ||
+		now_ms - stream->answer_sent_ms < GS_EARLY_ANSWER_MS)
 		return;
 	stream->resetting = true;
 	if (nghttp2_submit_rst_stream(stream->connection->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR) != 0)
 		stream->connection->doomed = "out of memory";
+	gs_connection_wake(stream->connection);
 }

@@ -61,11 +61,12 @@ struct GsStream {
 	const uint8_t *answer; /* body of gs_stream_respond, in the pool */
 	size_t answer_size;
 	GsSource *source;
-	int64_t length;    /* declared; -1 unknown */
-	uint64_t sent;     /* body bytes */
-	bool deferred;     /* the source has nothing now */
-	bool answer_sent;  /* END_STREAM has left */
-	bool resetting;    /* RST_STREAM is queued */
+	int64_t length;   /* declared; -1 unknown */
+	uint64_t sent;    /* body bytes */
+	bool deferred;    /* the source has nothing now */
+	bool answer_sent; /* END_STREAM has left */
+	bool resetting;   /* RST_STREAM is queued */
+	uint64_t answer_sent_ms;
 	uint64_t moved_ms; /* last progress of whichever body is under way */
 };
 
@@ -84,6 +85,8 @@ void gs_stream_request_ended(GsStream *stream);
 ssize_t gs_stream_read(GsStream *stream, uint8_t *buf, size_t size, bool *eof);
 /* The last frame of the answer has been handed to the connection. */
 void gs_stream_answer_sent(GsStream *stream);
+/* Called every GS_TICK_MS: ends early answered requests whose body does not end. */
+void gs_stream_tick(GsStream *stream, uint64_t now_ms);
 /* nghttp2 closed it, or the connection ends: log, `closed`, park. */
 void gs_stream_closed(GsStream *stream);
 void gs_stream_free(GsStream *stream);
