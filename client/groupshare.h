@@ -2,30 +2,25 @@
 /*
  * libgroupshare: be a terminal of groupshare (doc/contracts.md sections 1, 3, 5).
  *
- * A GsClient is one terminal talking to one gateway. It is not locked: use it from one thread at a time; several
- * handles in several threads are fine. Every string in and out is UTF-8 and ends with NUL. A call that can fail returns
- * GS_CLIENT_OK (0) or a negative GsClientStatus, after which gs_client_error() tells more. Calls block; each wait
- * is bounded (connecting 10 s, an API request 30 s, a transfer 120 s without a byte), and what can be repeated without
- * harm is repeated a few times with growing pauses.
- *
- * Answers are jansson objects with the members of the HTTP API. `reply` may be NULL when the caller does not care; else
- * *reply is a new reference that the caller releases by json_decref(), or NULL after a failure.
+ * A GsClient is one terminal talking to one gateway; it is not locked: one thread at a time uses it. Strings are UTF-8
+ * and end with NUL. A call that can fail returns GS_CLIENT_OK (0) or a negative GsClientStatus; gs_client_error() tells
+ * more. Calls block; each wait is bounded (connecting 10 s, an API request 30 s, a transfer 120 s without a byte), and
+ * what can be repeated without harm is repeated a few times with growing pauses. Answers are jansson objects with the
+ * members of the HTTP API: *reply is a new reference, released by json_decref(), or NULL after a failure; `reply`
+ * itself may be NULL when the caller does not care.
  */
 #ifndef GROUPSHARE_H
 #define GROUPSHARE_H
-
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #define GS_CLIENT_API __attribute__((visibility("default")))
-#define GS_CLIENT_CALL GS_CLIENT_API __attribute__((warn_unused_result))
-
+#define GS_CALL GS_CLIENT_API __attribute__((warn_unused_result))
 typedef struct GsClient GsClient;
 
 typedef enum GsClientStatus {
@@ -55,22 +50,17 @@ typedef struct GsClientError {
 
 /* A zeroed struct takes every default. Strings are copied. */
 typedef struct GsClientOptions {
-	/* One directory for settings, key and session. NULL: $GROUPSHARE_HOME, else $XDG_CONFIG_HOME/groupshare for
-	 * settings and key and $XDG_STATE_HOME/groupshare for the session. */
+	/* One directory for all. NULL: $GROUPSHARE_HOME, else groupshare/ in $XDG_CONFIG_HOME and $XDG_STATE_HOME. */
 	const char *home;
-	/* The gateway, "https://host[:port]"; http:// only to this same machine. NULL: $GROUPSHARE_URL, else saved. */
+	/* "https://host[:port]"; http:// only to this same machine. NULL: $GROUPSHARE_URL, else as saved by enrolling. */
 	const char *url;
-	/* PEM file of the authorities to trust instead of the system's. NULL: $GROUPSHARE_CA, else saved, else system's. */
+	/* PEM file of authorities to trust. NULL: $GROUPSHARE_CA, else as saved, else the system's authorities. */
 	const char *ca;
 } GsClientOptions;
 
-/* ---- handle ---------------------------------------------------------------------------------------------------- */
-
-/*
- * Reads the settings; contacts nobody. *client is set also on failure (gs_client_error() works on it), except for
- * GS_CLIENT_NO_MEMORY. `options` may be NULL. Errors: INVALID (URL, directory), LOCAL (unreadable settings).
- */
-GS_CLIENT_CALL int gs_client_open(const GsClientOptions *options, GsClient **client);
+/* Reads the settings; contacts nobody. *client is set also on failure (gs_client_error() works on it), except for
+ * GS_CLIENT_NO_MEMORY. `options` may be NULL. Errors: INVALID (URL, directory), LOCAL (unreadable settings). */
+GS_CALL int gs_client_open(const GsClientOptions *options, GsClient **client);
 
 /* Frees the handle and its connections; NULL is allowed. The session stays cached for the next handle. */
 GS_CLIENT_API void gs_client_close(GsClient *client);
@@ -82,49 +72,38 @@ GS_CLIENT_API const GsClientError *gs_client_error(const GsClient *client);
 GS_CLIENT_API const char *gs_client_version(void);
 
 /* ---- identity and connection (spec C1-C5) ---------------------------------------------------------------------- */
-
-/*
- * Enrols this terminal: makes an Ed25519 key (PKCS#8 PEM, mode 0600) unless there is one, gives the public half and
+/* Enrols this terminal: makes an Ed25519 key (PKCS#8 PEM, mode 0600) unless there is one, gives the public half and
  * the operator's one-time `code` to the control server, then saves identifier, URL and CA. Calling it again after a
  * lost answer succeeds. identifier: phone number "+4915112345678" or e-mail address. Reply: {terminal, server}.
- * Errors: DENIED (code wrong, used or expired), CONFLICT (this home belongs to another terminal). Spec C3.
- */
-GS_CLIENT_CALL int gs_client_enroll(GsClient *client, const char *identifier, const char *code, json_t **reply);
+ * Errors: DENIED (code wrong, used or expired), CONFLICT (this home belongs to another terminal). Spec C3. */
+GS_CALL int gs_client_enroll(GsClient *client, const char *identifier, const char *code, json_t **reply);
 
-/*
- * Proves the key and begins a new session (challenge, signature). Optional: every other call does it when needed and
+/* Proves the key and begins a new session (challenge, signature). Optional: every other call does it when needed and
  * again once when the session has ended. Reply: {session, expires_at, server, terminal, groups, next, in_group}.
- * Errors: DENIED (unknown terminal, wrong key, no permission: not told apart). Spec C1-C5.
- */
-GS_CLIENT_CALL int gs_client_connect(GsClient *client, json_t **reply);
+ * Errors: DENIED (unknown terminal, wrong key, no permission: not told apart). Spec C1-C5. */
+GS_CALL int gs_client_connect(GsClient *client, json_t **reply);
 
-/*
- * Who this handle is, from local files alone: {terminal, url, ca, config_directory, state_directory, key_file,
- * public_key, session: {server, expires_at} or null}. Errors: DENIED (not enrolled), LOCAL (key unreadable).
- */
-GS_CLIENT_CALL int gs_client_whoami(GsClient *client, json_t **reply);
+/* Who this handle is, from local files alone: {terminal, url, ca, config_directory, state_directory, key_file,
+ * public_key, session: {server, expires_at} or null}. Errors: DENIED (not enrolled), LOCAL (key unreadable). */
+GS_CALL int gs_client_whoami(GsClient *client, json_t **reply);
 
 /* ---- groups (spec G1-G5) --------------------------------------------------------------------------------------- */
-
-/*
- * All groups of the terminal, every page: {server, terminal, groups: [GROUP...]}. Each GROUP carries the first page of
- * its members; `members_next` non-null means that there are more (gs_client_group() has them all). Spec C4.
- */
-GS_CLIENT_CALL int gs_client_groups(GsClient *client, json_t **reply);
+/* All groups of the terminal, every page: {server, terminal, groups: [GROUP...]}. Each GROUP carries the first page
+ * of its members; `members_next` non-null means that there are more (gs_client_group() has them all). Spec C4. */
+GS_CALL int gs_client_groups(GsClient *client, json_t **reply);
 
 /* All members of a group and all that each shares in it: {group, members: [{terminal, role, shares: [...]}...]}. */
-GS_CLIENT_CALL int gs_client_group(GsClient *client, const char *group_id, json_t **reply);
+GS_CALL int gs_client_group(GsClient *client, const char *group, json_t **reply);
 
 /* Groups by name; match is "exact", "prefix" or "part". Every page: {groups: [{id, name, join}...]}. Spec G1. */
-GS_CLIENT_CALL int gs_client_search(GsClient *client, const char *name, const char *match, json_t **reply);
+GS_CALL int gs_client_search(GsClient *client, const char *name, const char *match, json_t **reply);
 
-/*
- * The id of the group that `reference` means: an id, or the exact name of one of the terminal's groups or of one that a
- * search finds. id: 37 bytes. Errors: NOT_FOUND, CONFLICT (several have the name; the message lists their ids).
- */
-GS_CLIENT_CALL int gs_client_find_group(GsClient *client, const char *reference, char id[37]);
+/* The id of the group that `reference` means: an id, or the exact name of one of the terminal's groups or of one
+ * that a search finds. id: 37 bytes. Errors: NOT_FOUND, CONFLICT (several have the name; the message lists their
+ * ids). */
+GS_CALL int gs_client_find_group(GsClient *client, const char *reference, char id[37]);
 
-/* NULL members mean "leave as it is" (or the server's default); a non-NULL list of count 0 empties it. */
+/* NULL: leave as it is (or the server's default); a non-NULL list of count 0 empties it. */
 typedef struct GsClientSettings {
 	const char *join;          /* "anyone", "listed", "confirm" */
 	const char *listing;       /* "listed", "exact", "hidden" */
@@ -134,43 +113,32 @@ typedef struct GsClientSettings {
 	size_t administrators_count;
 } GsClientSettings;
 
-/*
- * Creates a group. With settings it is established at once; with NULL the answer is the setting notice and
- * gs_client_set_group() establishes it. Reply: {group, state: "new"|"live", settings}. Spec G4.
- */
-GS_CLIENT_CALL int gs_client_create_group(GsClient *client, const char *name, const GsClientSettings *settings,
-										  json_t **reply);
+/* Creates a group. With settings it is established at once; with NULL the answer is the setting notice and
+ * gs_client_set_group() establishes it. Reply: {group, state: "new"|"live", settings}. Spec G4. */
+GS_CALL int gs_client_create_group(GsClient *client, const char *name, const GsClientSettings *set, json_t **reply);
 
 /* Establishes a new group or changes its settings; for administrators. Reply: GROUP. Spec G4. */
-GS_CLIENT_CALL int gs_client_set_group(GsClient *client, const char *group_id, const GsClientSettings *settings,
-									   json_t **reply);
+GS_CALL int gs_client_set_group(GsClient *client, const char *group, const GsClientSettings *set, json_t **reply);
 
-/*
- * Asks to join. Reply: {state: "member", role, group} or {state: "pending", inquiry}: an administrator will decide.
- * Errors: DENIED with code "join_refused". Spec G2, G3.
- */
-GS_CLIENT_CALL int gs_client_join(GsClient *client, const char *group_id, json_t **reply);
+/* Asks to join. Reply: {state: "member", role, group} or {state: "pending", inquiry}: an administrator will decide.
+ * Errors: DENIED with code "join_refused". Spec G2, G3. */
+GS_CALL int gs_client_join(GsClient *client, const char *group, json_t **reply);
 
 /* Leaves (terminal NULL) or removes another member. Reply: {state: "left"|"removed", group_state}. Spec G5. */
-GS_CLIENT_CALL int gs_client_remove_member(GsClient *client, const char *group_id, const char *terminal,
-										   json_t **reply);
+GS_CALL int gs_client_remove_member(GsClient *client, const char *group, const char *terminal, json_t **reply);
 
-/*
- * Changes a member: role "administrator", "member" or NULL (as it is); banned 1, 0 or -1 (as it is).
- * Reply: {terminal, role, state}. Spec G5.
- */
-GS_CLIENT_CALL int gs_client_set_member(GsClient *client, const char *group_id, const char *terminal, const char *role,
-										int banned, json_t **reply);
+/* Changes a member: role "administrator", "member" or NULL (as it is); banned 1, 0 or -1 (as it is). Reply:
+ * {terminal, role, state}. Spec G5. */
+GS_CALL int gs_client_set_member(GsClient *client, const char *group, const char *terminal, const char *role,
+								 int banned, json_t **reply);
 
-/* The inquiries that this terminal may decide and those that it made itself, every page: {inquiries: [...]}. Spec G3.
- */
-GS_CLIENT_CALL int gs_client_inquiries(GsClient *client, json_t **reply);
+/* Inquiries that this terminal may decide and those that it made itself, every page: {inquiries: [...]}. Spec G3. */
+GS_CALL int gs_client_inquiries(GsClient *client, json_t **reply);
 
 /* decision: "allow", "refuse", or "cancel" for one's own. Reply: {id, state}. Errors: CONFLICT "inquiry_decided". */
-GS_CLIENT_CALL int gs_client_decide(GsClient *client, const char *inquiry_id, const char *decision, json_t **reply);
+GS_CALL int gs_client_decide(GsClient *client, const char *inquiry, const char *decision, json_t **reply);
 
 /* ---- shares (spec U1-U4, D1-D4) -------------------------------------------------------------------------------- */
-
 typedef enum GsClientPhase {
 	GS_CLIENT_HASHING,  /* reading the file to know its digest */
 	GS_CLIENT_SENDING,  /* to the storage device */
@@ -190,20 +158,18 @@ typedef struct GsClientPut {
 	void *progress_arg;
 } GsClientPut;
 
-/*
- * Shares a file: digest, upload notice, bytes straight to the device that the control server chose. A device that is
- * full or away is avoided and another asked for, a few times. Doing it again after a break continues, or says that it
- * is stored already. Memory does not depend on the size. Reply: {share, name, size, sha256, device, state: "stored" |
- * "receipt_pending", already: bool}; "receipt_pending": durable on the device, others see it once the control server is
- * back. Errors: LOCAL (unreadable, or changed meanwhile), CONFLICT "share_exists" (another content by this name),
- * NO_ROOM, NETWORK, DIGEST. Spec U1-U4.
- */
-GS_CLIENT_CALL int gs_client_put(GsClient *client, const GsClientPut *put, json_t **reply);
+/* Shares a file: digest, upload notice, bytes straight to the device that the control server chose. A device that is
+ * full or away is avoided and another asked for, a few times. Doing it again after a break continues, or says that
+ * it is stored already. Memory does not depend on the size. Reply: {share, name, size, sha256, device, state:
+ * "stored" | "receipt_pending", already: bool}; "receipt_pending": durable on the device, others see it once the
+ * control server is back. Errors: LOCAL (unreadable, or changed meanwhile), CONFLICT "share_exists" (another content
+ * by this name), NO_ROOM, NETWORK, DIGEST. Spec U1-U4. */
+GS_CALL int gs_client_put(GsClient *client, const GsClientPut *put, json_t **reply);
 
 typedef struct GsClientGet {
-	const char *owner; /* with name; or share alone */
+	const char *share; /* its id; NULL: by owner and name */
+	const char *owner;
 	const char *name;
-	const char *share;  /* share id; NULL: by owner and name */
 	const char *output; /* file, or an existing directory; NULL: the share's name made safe, in the current directory */
 	unsigned mode;      /* of the finished file, e.g. 0644; 0 = 0600 */
 	bool force;         /* replace an existing file with another content */
@@ -211,31 +177,24 @@ typedef struct GsClientGet {
 	void *progress_arg;
 } GsClientGet;
 
-/*
- * Fetches a share straight from its device into a part file beside the output (mode 0600), continues there after a
- * break, also of an earlier process, and gives it its final name only when the SHA-256 of the whole is right and it is
- * on disk. An existing file with the same content is success. Reply: {share, name, owner, size, sha256, device, path,
- * already: bool}. Errors: NOT_FOUND (absent or not visible: not told apart), CONFLICT (output exists and differs, or
- * another get writes it), DIGEST (nothing is left under the final name), LOCAL (no space), NETWORK. Spec D1-D3.
- */
-GS_CLIENT_CALL int gs_client_get(GsClient *client, const GsClientGet *get, json_t **reply);
+/* Fetches a share from its device into a part file (mode 0600) beside the output, continues there after a
+ * break, also of an earlier process, and gives it its final name only when the SHA-256 of the whole is right and it
+ * is on disk. An existing file with the same content is success. Reply: {share, name, owner, size, sha256, device,
+ * path, already: bool}. Errors: NOT_FOUND (absent or not visible: not told apart), CONFLICT (output exists and
+ * differs, or another get writes it), DIGEST (nothing is left under the final name), LOCAL, NETWORK. Spec D1-D3. */
+GS_CALL int gs_client_get(GsClient *client, const GsClientGet *get, json_t **reply);
 
 /* The terminal's own share list, every page: {shares: [{id, name, size, sha256, state, devices, groups, ...}...]}. */
-GS_CLIENT_CALL int gs_client_shares(GsClient *client, json_t **reply);
+GS_CALL int gs_client_shares(GsClient *client, json_t **reply);
 
 /* Deletes an own share: others stop seeing it at once. Errors: NOT_FOUND. Spec D4. */
-GS_CLIENT_CALL int gs_client_delete_share(GsClient *client, const char *share_id);
+GS_CALL int gs_client_delete_share(GsClient *client, const char *share);
 
-/* ---- events (spec G6) ------------------------------------------------------------------------------------------ */
-
-/*
- * Events after the cursor `after` (NULL: the server's start for this terminal), waiting up to wait_s (0..60) seconds
- * for one. Reply: {events: [{id, kind, at, data}...], next}; `next` is the cursor for the next call.
- */
-GS_CLIENT_CALL int gs_client_events(GsClient *client, const char *after, int wait_s, json_t **reply);
+/* Events after the cursor `after` (NULL: the server's start for this terminal), waiting up to wait_s (0..60) seconds
+ * for one. Reply: {events: [{id, kind, at, data}...], next}; `next` is the cursor for the next call. */
+GS_CALL int gs_client_events(GsClient *client, const char *after, int wait_s, json_t **reply);
 
 #ifdef __cplusplus
 }
 #endif
-
 #endif
