@@ -7,9 +7,11 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "plan.h"
 
@@ -61,6 +63,24 @@ uint64 gs_plan_run(GsPlan *plan, const Datum *values, const char *nulls, int64 l
 	code = SPI_execute_plan(plan->saved, unconstify(Datum *, values), nulls, false, limit);
 	if (code < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
+	MemoryContextSwitchTo(caller);
+	return SPI_processed;
+}
+
+uint64 gs_plan_run_latest(GsPlan *plan, const Datum *values, int64 limit)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int code;
+
+	if (plan->saved == NULL)
+		prepare(plan);
+	SPI_freetuptable(SPI_tuptable);
+	SPI_tuptable = NULL;
+	CommandCounterIncrement();
+	code = SPI_execute_snapshot(plan->saved, unconstify(Datum *, values), NULL, GetLatestSnapshot(), InvalidSnapshot,
+								true, false, limit);
+	if (code < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(code));
 	MemoryContextSwitchTo(caller);
 	return SPI_processed;
 }

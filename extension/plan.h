@@ -33,6 +33,12 @@ void gs_plan_close(void);
  */
 uint64 gs_plan_run(GsPlan *plan, const Datum *values, const char *nulls, int64 limit);
 
+/*
+ * The same for a check that must see what others have committed until now, also in a transaction whose snapshot is
+ * older (REPEATABLE READ): only for statements that read, after the rows in question were locked.
+ */
+uint64 gs_plan_run_latest(GsPlan *plan, const Datum *values, int64 limit);
+
 /* Column `col` (1-based) of row `row` (0-based) of the latest result, in memory that outlives gs_plan_close. */
 bool gs_result_isnull(uint64 row, int col);
 int64 gs_result_int64(uint64 row, int col); /* int4 and int8 columns */

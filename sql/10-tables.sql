@@ -18,6 +18,14 @@ CREATE FUNCTION groupshare.is_location(location text) RETURNS boolean
 CREATE FUNCTION groupshare.location_distance(a text, b text) RETURNS int
     AS 'MODULE_PATHNAME', 'gs_location_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
+COMMENT ON SCHEMA groupshare IS 'sharing of large files in groups: tables, views and functions of a control server';
+COMMENT ON FUNCTION groupshare.normalize_identifier(text) IS 'a terminal identifier as it is kept: e-mail lower-cased; an error when it is neither a phone number nor an address';
+COMMENT ON FUNCTION groupshare.is_identifier(text) IS 'is this the kept form of a terminal identifier (E.164 or e-mail)?';
+COMMENT ON FUNCTION groupshare.is_name(text) IS 'is this a name: Unicode NFC, 1 to 255 bytes, no control or bidirectional characters?';
+COMMENT ON FUNCTION groupshare.is_share_name(text) IS 'is this a shares name: a name without slash, not "." or ".."?';
+COMMENT ON FUNCTION groupshare.is_location(text) IS 'is this a location path such as cn/east/shanghai? The root is the empty text';
+COMMENT ON FUNCTION groupshare.location_distance(text, text) IS 'hops between two locations through their lowest common ancestor';
+
 -- Control servers and the service list ---------------------------------------------------------------------------------
 
 CREATE TABLE groupshare.server (
@@ -107,7 +115,8 @@ CREATE TABLE groupshare.sharing_group (
     join_rule text CHECK (join_rule IN ('anyone', 'listed', 'confirm')),
     listing text NOT NULL DEFAULT 'listed' CHECK (listing IN ('listed', 'exact', 'hidden')),
     creator uuid NOT NULL REFERENCES groupshare.terminal,
-    creator_steps_down boolean NOT NULL DEFAULT false,
+    -- An administrator who named others in its place stays one until the first of them joins.
+    steps_down uuid REFERENCES groupshare.terminal,
     created_at timestamptz NOT NULL DEFAULT now(),
     established_at timestamptz,
     dissolved_at timestamptz,
@@ -317,3 +326,46 @@ CREATE TABLE groupshare.audit (
     detail jsonb
 );
 CREATE INDEX audit_at ON groupshare.audit (at);
+
+-- Comments ---------------------------------------------------------------------------------------------------------------
+
+COMMENT ON TABLE groupshare.server IS 'the control servers of the cluster';
+COMMENT ON TABLE groupshare.self IS 'which of the servers this database is: one row';
+COMMENT ON TABLE groupshare.service_entry IS 'the service list: which server manages a terminal';
+COMMENT ON TABLE groupshare.secret IS 'keys that sign sessions and challenges; not dumped';
+COMMENT ON TABLE groupshare.plan IS 'subscription plans: sharing permission and quotas; NULL = no limit';
+COMMENT ON TABLE groupshare.terminal IS 'terminals that this control server manages';
+COMMENT ON TABLE groupshare.enrolment_code IS 'one-time enrolment codes as SHA-256; not dumped';
+COMMENT ON TABLE groupshare.used_challenge IS 'challenges that were answered; not dumped';
+COMMENT ON TABLE groupshare.usage IS 'what each terminal holds of its plans quota';
+COMMENT ON TABLE groupshare.sharing_group IS 'groups';
+COMMENT ON TABLE groupshare.group_listed IS 'who may join a group by the rule "listed"';
+COMMENT ON TABLE groupshare.membership IS 'what a terminal is or was in a group';
+COMMENT ON TABLE groupshare.inquiry IS 'requests to join that administrators decide';
+COMMENT ON TABLE groupshare.device IS 'storage devices';
+COMMENT ON TABLE groupshare.device_area IS 'each ancestor of each devices location, for finding the nearest';
+COMMENT ON TABLE groupshare.device_ledger IS 'what a device said last and what is promised on it; not dumped';
+COMMENT ON TABLE groupshare.device_key IS 'keys that sign tickets for a device; not dumped';
+COMMENT ON TABLE groupshare.device_work IS 'what a device has to do';
+COMMENT ON TABLE groupshare.network IS 'which location a peer address is in';
+COMMENT ON TABLE groupshare.share IS 'shares: who owns what, how large, in which state';
+COMMENT ON TABLE groupshare.share_group IS 'the groups that a share is visible in when not in all of its owners';
+COMMENT ON TABLE groupshare.share_copy IS 'where a shares bytes are';
+COMMENT ON TABLE groupshare.reservation IS 'bytes promised on a device';
+COMMENT ON TABLE groupshare.placement IS 'how each device was chosen';
+COMMENT ON TABLE groupshare.event IS 'outbox: one row an event and recipient';
+COMMENT ON TABLE groupshare.audit IS 'who did what';
+COMMENT ON SEQUENCE groupshare.event_position IS 'cursor positions of events';
+COMMENT ON COLUMN groupshare.plan.sharing IS 'may its terminals share at all';
+COMMENT ON COLUMN groupshare.plan.quota_bytes IS 'most bytes that a terminals pending and stored shares may have';
+COMMENT ON COLUMN groupshare.terminal.epoch IS 'raised by revocation and enrolment: sessions of an older epoch are dead';
+COMMENT ON COLUMN groupshare.terminal.location IS 'NULL = by the network of its peer address';
+COMMENT ON COLUMN groupshare.sharing_group.listing IS 'who finds it: listed = everybody, exact = who knows the whole name, hidden = members';
+COMMENT ON COLUMN groupshare.sharing_group.name_key IS 'the name without case, for search';
+COMMENT ON COLUMN groupshare.membership.since IS 'when the state was entered';
+COMMENT ON COLUMN groupshare.membership.joined_at IS 'when it came in last; the oldest inherits administration';
+COMMENT ON COLUMN groupshare.event.position IS 'the recipients cursor, given at the first fetch';
+COMMENT ON COLUMN groupshare.event.sent IS 'the recipient was woken';
+COMMENT ON COLUMN groupshare.secret.retired_at IS 'signs no more; verifies what it signed';
+COMMENT ON COLUMN groupshare.device.login_role IS 'the role that the device connects as: that is how it is known';
+COMMENT ON COLUMN groupshare.share.all_groups IS 'visible in all groups of its owner, also in later ones';

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Rules over several rows, as triggers, so that they hold against a DBA's own UPDATE too. They fire on what changes
+ * rows, not on INSERT, where pg_restore could not obey them (it loads groups before memberships). The administrator
+ * rule is checked at commit under the group's lock with the newest snapshot: two transactions that each take one of the
+ * last two administrators away can't both commit, at any isolation level.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/uuid.h"
+
+#include "member.h"
+#include "plan.h"
+#include "reply.h"
+
+PG_FUNCTION_INFO_V1(gs_check_membership_move);
+PG_FUNCTION_INFO_V1(gs_check_administrator);
+PG_FUNCTION_INFO_V1(gs_check_listed);
+PG_FUNCTION_INFO_V1(gs_notify_service_list);
+
+static GsPlan lock_group = {
+	"SELECT 1 FROM groupshare.sharing_group WHERE id = $1 AND state = 'live' FOR NO KEY UPDATE",
+	{UUIDOID},
+};
+static GsPlan find_group = {
+	"SELECT g.name, EXISTS (SELECT 1 FROM groupshare.membership m WHERE m.group_id = g.id AND m.state = "
+	"'administrator')"
+	"  FROM groupshare.sharing_group g WHERE g.id = $1 AND g.state = 'live'",
+	{UUIDOID},
+};
+static GsPlan find_contradiction = {
+	"SELECT l.identifier FROM groupshare.group_listed l JOIN groupshare.terminal t ON t.identifier = l.identifier"
+	"  JOIN groupshare.membership m ON m.group_id = l.group_id AND m.terminal_id = t.id"
+	" WHERE l.group_id = $1 AND m.state = 'banned'",
+	{UUIDOID},
+};
+static GsPlan notify = {"NOTIFY groupshare_service_list", {InvalidOid}};
+
+static TriggerData *trigger_data(FunctionCallInfo fcinfo)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		elog(ERROR, "not called as a trigger");
+	return (TriggerData *)fcinfo->context;
+}
+
+/* The row that the event is about: the new one where there is one. */
+static HeapTuple row_of(const TriggerData *data)
+{
+	return TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
+}
+
+static char *text_field(const TriggerData *data, HeapTuple row, const char *name)
+{
+	TupleDesc desc = RelationGetDescr(data->tg_relation);
+
+	return SPI_getvalue(row, desc, SPI_fnumber(desc, name));
+}
+
+static pg_uuid_t *uuid_field(const TriggerData *data, HeapTuple row, const char *name)
+{
+	TupleDesc desc = RelationGetDescr(data->tg_relation);
+	bool isnull;
+
+	return DatumGetUUIDP(SPI_getbinval(row, desc, SPI_fnumber(desc, name), &isnull));
+}
+
+/* BEFORE UPDATE OF state ON membership */
+Datum gs_check_membership_move(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = trigger_data(fcinfo);
+	char *from = text_field(data, data->tg_trigtuple, "state");
+	char *to = text_field(data, data->tg_newtuple, "state");
+
+	if (strcmp(from, to) != 0 && !gs_member_may_move(gs_member_state_from(from), gs_member_state_from(to)))
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION), errmsg("a membership can't go from \"%s\" to \"%s\"", from, to),
+				 errhint("The legal moves stand in extension/member.c.")));
+	return PointerGetDatum(data->tg_newtuple);
+}
+
+/* CONSTRAINT, deferred: AFTER UPDATE OF state OR DELETE ON membership, AFTER UPDATE OF state ON sharing_group */
+Datum gs_check_administrator(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = trigger_data(fcinfo);
+	bool of_group = strcmp(SPI_getrelname(data->tg_relation), "sharing_group") == 0;
+	Datum group = UUIDPGetDatum(uuid_field(data, row_of(data), of_group ? "id" : "group_id"));
+
+	gs_plan_open();
+	if (gs_plan_run(&lock_group, &group, NULL, 1) > 0 && gs_plan_run_latest(&find_group, &group, 1) > 0 &&
+		!gs_result_bool(0, 2))
+		ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION),
+						errmsg("group \"%s\" would have no administrator", gs_result_text(0, 1)),
+						errdetail("Group %s.", gs_reply_uuid_text(DatumGetUUIDP(group))),
+						errhint("Make another member administrator in the same transaction, or dissolve the group.")));
+	gs_plan_close();
+	return PointerGetDatum(NULL);
+}
+
+/* AFTER INSERT OR UPDATE ON group_listed, AFTER INSERT OR UPDATE OF state ON membership: nobody is listed and banned.
+ */
+Datum gs_check_listed(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = trigger_data(fcinfo);
+	Datum group = UUIDPGetDatum(uuid_field(data, row_of(data), "group_id"));
+
+	gs_plan_open();
+	(void)gs_plan_run(&lock_group, &group, NULL, 1);
+	if (gs_plan_run_latest(&find_contradiction, &group, 1) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("terminal \"%s\" can't be both listed for a group and banned from it", gs_result_text(0, 1))));
+	gs_plan_close();
+	return PointerGetDatum(NULL);
+}
+
+/* AFTER any change of service_entry or server, for each statement: the gateways forget what they cached. */
+Datum gs_notify_service_list(PG_FUNCTION_ARGS)
+{
+	(void)trigger_data(fcinfo);
+	gs_plan_open();
+	(void)gs_plan_run(&notify, NULL, NULL, 0);
+	gs_plan_close();
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,52 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Rules over several rows that no CHECK, UNIQUE or FOREIGN KEY can say. None fires on what pg_restore does: it inserts rows, one
+-- table after another; each rule that needs two tables looks only when both can be there.
+
+CREATE FUNCTION groupshare.check_membership_move() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'gs_check_membership_move' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.check_membership_move() IS 'trigger: a membership goes only on legal moves';
+
+CREATE FUNCTION groupshare.check_administrator() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'gs_check_administrator' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.check_administrator() IS 'trigger: a live group has an administrator when the transaction ends';
+
+CREATE FUNCTION groupshare.check_listed() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'gs_check_listed' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.check_listed() IS 'trigger: nobody is listed for a group and banned from it';
+
+CREATE FUNCTION groupshare.notify_service_list() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'gs_notify_service_list' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.notify_service_list() IS 'trigger: NOTIFY groupshare_service_list';
+
+CREATE TRIGGER membership_move BEFORE UPDATE OF state ON groupshare.membership
+    FOR EACH ROW EXECUTE FUNCTION groupshare.check_membership_move();
+
+CREATE CONSTRAINT TRIGGER membership_administrator_moved AFTER UPDATE OF state ON groupshare.membership
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (OLD.state = 'administrator' AND NEW.state <> 'administrator')
+    EXECUTE FUNCTION groupshare.check_administrator();
+CREATE CONSTRAINT TRIGGER membership_administrator_deleted AFTER DELETE ON groupshare.membership
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (OLD.state = 'administrator')
+    EXECUTE FUNCTION groupshare.check_administrator();
+CREATE CONSTRAINT TRIGGER sharing_group_administrator AFTER UPDATE OF state ON groupshare.sharing_group
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (NEW.state = 'live' AND OLD.state <> 'live')
+    EXECUTE FUNCTION groupshare.check_administrator();
+
+CREATE TRIGGER membership_listed AFTER INSERT OR UPDATE OF state ON groupshare.membership
+    FOR EACH ROW WHEN (NEW.state = 'banned') EXECUTE FUNCTION groupshare.check_listed();
+CREATE TRIGGER group_listed_banned AFTER INSERT OR UPDATE ON groupshare.group_listed
+    FOR EACH ROW EXECUTE FUNCTION groupshare.check_listed();
+
+-- The list may be kept by replication one day: the gateways must hear of those changes too.
+CREATE TRIGGER service_entry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON groupshare.service_entry
+    FOR EACH STATEMENT EXECUTE FUNCTION groupshare.notify_service_list();
+CREATE TRIGGER server_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON groupshare.server
+    FOR EACH STATEMENT EXECUTE FUNCTION groupshare.notify_service_list();
+ALTER TABLE groupshare.service_entry ENABLE ALWAYS TRIGGER service_entry_changed;
+ALTER TABLE groupshare.server ENABLE ALWAYS TRIGGER server_changed;
