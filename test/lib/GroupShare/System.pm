@@ -23,12 +23,10 @@ sub new_control_server {
     my $self = GroupShare::Cluster->new(%o, conf => { 'groupshare.databases' => 'gs', %{ $o{conf} || {} } });
     $self->{database} = 'gs';
     $self->sql("CREATE DATABASE $self->{database}", -database => 'postgres');
-    $self->sql(<<'SQL');
-CREATE EXTENSION groupshare;
-SELECT groupshare.setup_roles();
-CREATE ROLE gateway LOGIN IN ROLE groupshare_gateway;
-SQL
+    $self->sql('CREATE EXTENSION groupshare');
     $self->{id} = $self->sql(q{SELECT groupshare.setup_server(:'name')}, name => $self->{name});
+    $self->sql('SELECT groupshare.setup_roles()');
+    $self->sql('CREATE ROLE gateway LOGIN IN ROLE groupshare_gateway');
     return $self;
 }
 

@@ -55,7 +55,7 @@ sub is_problem {
 
 END {
     local $?;
-    diag(GroupShare::Process::log_tails(40)) if !Test::More->builder->is_passing || $?;
+    diag(GroupShare::Process::log_tails(15)) if !Test::More->builder->is_passing || $?;
 }
 
 1;
