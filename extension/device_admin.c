@@ -20,6 +20,7 @@
 #include "plan.h"
 #include "reply.h"
 #include "request.h"
+#include "server.h"
 
 #define STORAGE_ROLE "groupshare_storage"
 
@@ -116,7 +117,7 @@ Datum gs_add_storage_device(PG_FUNCTION_ARGS)
 						errhint("A location is a path such as cn/east/shanghai, or the empty text.")));
 	check_role(role);
 	gs_plan_open();
-	values[0] = UUIDPGetDatum(&gs_request_self()->id);
+	values[0] = UUIDPGetDatum(&gs_server_setup(NULL)->id);
 	values[1] = CStringGetTextDatum(name);
 	values[2] = CStringGetTextDatum(role);
 	values[3] = CStringGetTextDatum(location);

@@ -38,7 +38,6 @@ CREATE FUNCTION groupshare.setup_roles() RETURNS void
 DECLARE
     item record;
 BEGIN
-    PERFORM groupshare.setup_server();
     FOR item IN SELECT name FROM unnest(ARRAY['groupshare_admin', 'groupshare_gateway', 'groupshare_storage']) name LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', item.name);
