@@ -51,7 +51,7 @@ static GsPlan first_key_plan = {
  * what it signed last lives as long again. */
 static GsPlan keys_plan = {
 	.sql = "SELECT coalesce(jsonb_agg(jsonb_build_object('kid', k.kid,"
-		   "   'key', rtrim(translate(encode(k.key, 'base64'), '+/', '-_'), '=')) ORDER BY k.created_at DESC), '[]')"
+		   "   'key', rtrim(translate(encode(k.key, 'base64'), '+/', '-_'), '=')) ORDER BY k.retired_at DESC NULLS FIRST), '[]')"
 		   " FROM groupshare.device_key k WHERE k.device_id = $1"
 		   "   AND (k.retired_at IS NULL OR k.retired_at > now() - 2 * $2 * interval '1 second')",
 	.types = {UUIDOID, INT8OID},

@@ -1,0 +1,81 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Storage devices: registration, announcement, report, epochs, keys, draining, decommissioning, work.
+BEGIN;
+\ir include/sharing.psql
+SELECT plan(43);
+
+-- Registration
+SELECT throws_ok($$ SELECT groupshare.add_storage_device('x', 'gs_no_such_role', '') $$, '42704', NULL, 'a missing role');
+SELECT throws_ok($$ SELECT groupshare.add_storage_device('x', 'pg_monitor', '') $$, 'GS010', NULL, 'a role without login');
+SELECT throws_ok($$ SELECT groupshare.add_storage_device('near', session_user, '') $$, 'GS015', NULL, 'a name twice');
+SELECT throws_ok($$ SELECT groupshare.add_storage_device('x', pg_temp.role_of('near'), '') $$, 'GS015', NULL, 'a role twice');
+SELECT throws_ok($$ SELECT groupshare.add_storage_device('x', session_user, 'CN//east') $$, 'GS010', NULL, 'a bad location');
+SELECT throws_ok($$ SELECT groupshare.add_storage_device(E'x\ny', session_user, '') $$, 'GS010', NULL, 'a bad name');
+SELECT ok(pg_has_role(pg_temp.role_of('near'), 'groupshare_storage', 'MEMBER'), 'the role may call device_*');
+SELECT results_eq(
+    $$ SELECT area, a.depth FROM groupshare.device_area a JOIN groupshare.device d ON d.id = device_id
+        WHERE d.name = 'near' ORDER BY 2 $$,
+    $$ VALUES ('cn/east/z1', 0), ('cn/east', 1), ('cn', 2), ('', 3) $$, 'an area for each prefix, the root too');
+SELECT lives_ok($$ SELECT groupshare.move_device('near', 'de') $$, 'a device moves');
+SELECT results_eq(
+    $$ SELECT area, a.depth FROM groupshare.device_area a JOIN groupshare.device d ON d.id = device_id
+        WHERE d.name = 'near' ORDER BY 2 $$,
+    $$ VALUES ('de', 0), ('', 1) $$, 'its areas follow');
+UPDATE groupshare.device SET location = '' WHERE name = 'near';
+SELECT results_eq(
+    $$ SELECT area, a.depth FROM groupshare.device_area a JOIN groupshare.device d ON d.id = device_id
+        WHERE d.name = 'near' ORDER BY 2 $$,
+    $$ VALUES ('', 0) $$, 'also after a DBA''s own UPDATE');
+SELECT throws_ok($$ SELECT groupshare.move_device('nowhere', '') $$, 'GS012', NULL, 'no such device');
+
+-- Announcement
+SELECT is(a - 'keys', jsonb_build_object('server', (SELECT server_id FROM groupshare.self), 'server_name', 'test',
+        'device', (SELECT id FROM groupshare.device WHERE name = 'mid'), 'device_name', 'mid'), 'what an announcement answers')
+    FROM pg_temp.announce('mid', 900) a;
+SELECT is(jsonb_array_length(a -> 'keys'), 1, 'announcing again makes no second key') FROM pg_temp.announce('mid', 900) a;
+SELECT is(length(a #>> '{keys,0,key}'), 43, 'a key is base64url of 32 bytes') FROM pg_temp.announce('mid', 900) a;
+SELECT throws_ok($$ SELECT pg_temp.announce('mid', 900, 9) $$, 'GS031', NULL, 'an older start can''t take over');
+SELECT throws_ok($$ SELECT pg_temp.report('mid', 900, 0, 9) $$, 'GS031', NULL, 'a report of an older start');
+SELECT throws_ok($$ SELECT pg_temp.report('mid', 900, 0, 11) $$, 'GS033', NULL, 'a report of a start that did not announce');
+SELECT throws_ok($$ SELECT pg_temp.receipt('mid', gen_random_uuid(), 1, 'x', 9) $$, 'GS031', NULL, 'a receipt of an older start');
+SELECT throws_ok($$ SELECT pg_temp.as_device('mid', 'SELECT groupshare.device_work_done(9, ARRAY[1])') $$, 'GS031', NULL,
+    'work of an older start');
+SELECT throws_ok($$ SELECT groupshare.device_report(10, 1, 1, 0, false) $$, 'GS030', NULL, 'a role that is no device');
+SELECT throws_ok(format('SELECT pg_temp.as_device(%L, %L)', 'mid', call), 'GS010', NULL, call) FROM (VALUES
+    ('SELECT groupshare.device_announce(0, ''https://h'', 1, 1, 0, 5000, ''1'')'),
+    ('SELECT groupshare.device_announce(20, ''ftp://h'', 1, 1, 0, 5000, ''1'')'),
+    ('SELECT groupshare.device_announce(20, ''https://h/'', 1, 1, 0, 5000, ''1'')'),
+    ('SELECT groupshare.device_announce(20, ''https://h?a'', 1, 1, 0, 5000, ''1'')'),
+    ('SELECT groupshare.device_announce(20, ''https://h'', 1, 2, 0, 5000, ''1'')'),
+    ('SELECT groupshare.device_announce(20, ''https://h'', 1, -1, 0, 5000, ''1'')'),
+    ('SELECT groupshare.device_announce(20, ''https://h'', 1, 1, 2, 5000, ''1'')'),
+    ('SELECT groupshare.device_announce(20, ''https://h'', 1, 1, 0, 0, ''1'')'),
+    ('SELECT groupshare.device_report(10, -1, 0, 0, false)')) bad (call);
+
+-- Space
+SELECT lives_ok($$ SELECT pg_temp.report('mid', 700, 50) $$, 'a report');
+SELECT is(pg_temp.available('mid'), 750::bigint, 'available = free + staged');
+
+-- Keys
+SELECT groupshare.rotate_device_key('mid') AS kid \gset
+SELECT is(pg_temp.report('mid', 700) -> 'keys' ->> 1 IS NOT NULL, true, 'after a rotation the device knows both keys');
+SELECT is(pg_temp.report('mid', 700) #>> '{keys,0,kid}', :'kid', 'the new one first');
+SELECT groupshare.rotate_device_key('mid', true) AS kid \gset
+SELECT is((SELECT jsonb_agg(k ->> 'kid') FROM jsonb_array_elements(pg_temp.report('mid', 700) -> 'keys') k),
+    jsonb_build_array(:'kid'), 'after a revocation only the new one');
+
+-- States
+SELECT lives_ok($$ SELECT groupshare.drain_device('mid') $$, 'drain');
+SELECT is(state, 'draining') FROM groupshare.devices WHERE name = 'mid';
+SELECT lives_ok($$ SELECT groupshare.undrain_device('mid') $$, 'undrain');
+SELECT is(state, 'active') FROM groupshare.devices WHERE name = 'mid';
+SELECT groupshare.move_device('near', 'cn/east/z1') \g /dev/null
+SELECT * FROM groupshare.upload_notice('ann@example.org', 'a', 10, avoid => '{mid,far}') \gset
+SELECT throws_ok($$ SELECT groupshare.decommission_device('near') $$, 'GS015', NULL, 'not while it has a pending share');
+SELECT throws_ok($$ UPDATE groupshare.device SET state = 'decommissioned' WHERE name = 'near' $$, 'GS015', NULL,
+    'nor by a DBA''s own UPDATE');
+SELECT lives_ok($$ SELECT groupshare.decommission_device('far') $$, 'an empty one goes');
+SELECT throws_ok($$ SELECT pg_temp.announce('far', 1000, 99) $$, 'GS030', NULL, 'and is a device no more');
+
+SELECT * FROM finish();
+ROLLBACK;

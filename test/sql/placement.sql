@@ -1,0 +1,76 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Choice of the device: distance, room, avoid, silence, water marks, the network map, and its explanation.
+BEGIN;
+\ir include/sharing.psql
+SELECT plan(28);
+
+CREATE FUNCTION pg_temp.reason(who text, device text, size bigint) RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce(e.reason, 'candidate') FROM groupshare.explain_placement(who, size) e WHERE e.device = reason.device $$;
+
+SELECT results_eq(
+    $$ SELECT device, distance, candidate, reason FROM groupshare.explain_placement('ann@example.org', 100) $$,
+    $$ VALUES ('near', 0, true, NULL), ('mid', 2, true, NULL), ('far', 5, true, NULL) $$, 'nearest first, all have room');
+SELECT is(sum(score), 1::float8, 'the chances sum up to one') FROM groupshare.explain_placement('ann@example.org', 100);
+SELECT is_empty($$ SELECT 1 FROM groupshare.reservation $$, 'explaining reserves nothing');
+
+SET LOCAL groupshare.placement_candidates = 2;
+SELECT is(pg_temp.reason('ann@example.org', 'far', 100), 'farther than the candidates', 'only the N nearest compete');
+SET LOCAL groupshare.placement_candidates = 1;
+SELECT is(device, 'near', 'N = 1 takes the nearest') FROM groupshare.upload_notice('ann@example.org', 'n1', 100);
+SELECT is(device, 'mid', 'unless it is avoided')
+    FROM groupshare.upload_notice('ann@example.org', 'n2', 100, avoid => '{near}');
+SELECT is(device, 'mid', 'or is too small') FROM (SELECT pg_temp.report('near', 150, 100)) r,
+    LATERAL groupshare.upload_notice('ann@example.org', 'n3', 150) u;
+SELECT is(device, 'far', 'the circle widens') FROM groupshare.upload_notice('ann@example.org', 'n4', 999);
+SELECT is(p.distance, 5, 'the decision is kept') FROM groupshare.placements p WHERE share = 'n4';
+SELECT is(p.candidates, '[{"device": "far", "distance": 5, "available": 1000, "score": 1.000000, "outcome": "chosen"}]'::jsonb,
+    'with its candidates') FROM groupshare.placements p WHERE share = 'n4';
+SELECT throws_ok($$ SELECT groupshare.upload_notice('ann@example.org', 'n5', 1000) $$, 'GS022', NULL, 'bigger than any device');
+SELECT throws_ok($$ SELECT groupshare.upload_notice('ann@example.org', 'n5', 1, avoid => '{near,mid,far}') $$, 'GS022', NULL,
+    'all avoided');
+SET LOCAL groupshare.placement_candidates = 10;
+
+-- More room than the size, exactly
+SELECT pg_temp.announce('far', 500, 11) \g /dev/null
+DELETE FROM groupshare.placement; DELETE FROM groupshare.reservation;
+SELECT pg_temp.announce(d, 500, 12) FROM unnest(ARRAY['near', 'mid', 'far']) d \g /dev/null
+SELECT is(pg_temp.reason('ann@example.org', 'near', 499), 'candidate', 'one byte more than the size is room');
+SELECT is(pg_temp.reason('ann@example.org', 'near', 500), 'too little room', 'just the size is not');
+SET LOCAL groupshare.device_headroom = '1MB';
+SELECT is(pg_temp.reason('ann@example.org', 'near', 0), 'too little room', 'the headroom is never promised');
+SET LOCAL groupshare.device_headroom = 0;
+SELECT is(pg_temp.reason('ann@example.org', 'near', 0), 'candidate', 'an empty file has room');
+SET LOCAL groupshare.device_high_water_percent = 99;
+SELECT is(pg_temp.reason('ann@example.org', 'near', 1), 'over high water', '500 of 100000 bytes are free');
+SET LOCAL groupshare.device_high_water_percent = 100;
+
+-- Who is out
+SELECT groupshare.drain_device('near') \g /dev/null
+SELECT is(pg_temp.reason('ann@example.org', 'near', 1), 'draining', 'a draining device');
+SELECT groupshare.undrain_device('near') \g /dev/null
+SELECT pg_temp.report('near', 500, epoch => 12, read_only => true) \g /dev/null
+SELECT is(pg_temp.reason('ann@example.org', 'near', 1), 'read-only', 'a read-only device');
+UPDATE groupshare.device_ledger SET reported_at = now() - interval '15001 milliseconds'
+    WHERE device_id = (SELECT id FROM groupshare.device WHERE name = 'mid');
+SELECT is(pg_temp.reason('ann@example.org', 'mid', 1), 'silent', 'three intervals without a report');
+UPDATE groupshare.device_ledger SET epoch = NULL WHERE device_id = (SELECT id FROM groupshare.device WHERE name = 'far');
+SELECT is(pg_temp.reason('ann@example.org', 'far', 1), 'not announced', 'a device that has not announced');
+SELECT throws_like($$ SELECT groupshare.upload_notice('ann@example.org', 'n6', 1) $$, '%no storage device has room%',
+    'nobody is left');
+SELECT is(reason, 'avoided', 'an avoided device') FROM groupshare.explain_placement('ann@example.org', 1, '{near}')
+    WHERE device = 'near';
+
+-- Where a terminal is
+SELECT pg_temp.announce(d, 500, 13) FROM unnest(ARRAY['near', 'mid', 'far']) d \g /dev/null
+UPDATE groupshare.terminal SET location = NULL WHERE identifier = 'bob@example.org';
+INSERT INTO groupshare.network VALUES ('10.0.0.0/8', 'us/west'), ('10.1.0.0/16', 'cn/east/z2');
+SELECT is((SELECT device FROM groupshare.explain_placement('bob@example.org', 1, peer => peer) LIMIT 1), device, note)
+    FROM (VALUES ('10.1.2.3'::inet, 'mid', 'the longest prefix'), ('10.2.0.1', 'far', 'a shorter one')) v (peer, device, note);
+SELECT is((SELECT distance FROM groupshare.explain_placement('bob@example.org', 1, peer => '192.0.2.1') WHERE device = 'near'), 3,
+    'an unknown address is at the root');
+SELECT is((SELECT distance FROM groupshare.explain_placement('ann@example.org', 1, peer => '10.2.0.1') WHERE device = 'near'), 0,
+    'the terminal''s own setting comes first');
+SELECT throws_ok($$ SELECT * FROM groupshare.explain_placement('nobody@example.org', 1) $$, 'GS012', NULL, 'no such terminal');
+
+SELECT * FROM finish();
+ROLLBACK;
