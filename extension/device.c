@@ -23,6 +23,7 @@
 
 #define WORK_PAGE_MOST 100
 #define WORK_DONE_MOST 1000
+#define KEYS_MOST 16
 #define URL_MAX_BYTES 1024
 #define VERSION_MAX_BYTES 64
 #define REPORT_INTERVAL_MIN_MS 100
@@ -51,10 +52,12 @@ static GsPlan first_key_plan = {
  * what it signed last lives as long again. */
 static GsPlan keys_plan = {
 	.sql = "SELECT coalesce(jsonb_agg(jsonb_build_object('kid', k.kid,"
-		   "   'key', rtrim(translate(encode(k.key, 'base64'), '+/', '-_'), '=')) ORDER BY k.retired_at DESC NULLS FIRST), '[]')"
-		   " FROM groupshare.device_key k WHERE k.device_id = $1"
-		   "   AND (k.retired_at IS NULL OR k.retired_at > now() - 2 * $2 * interval '1 second')",
-	.types = {UUIDOID, INT8OID},
+		   "   'key', rtrim(translate(encode(k.key, 'base64'), '+/', '-_'), '='))"
+		   "   ORDER BY k.retired_at DESC NULLS FIRST), '[]')"
+		   " FROM (SELECT * FROM groupshare.device_key WHERE device_id = $1"
+		   "         AND (retired_at IS NULL OR retired_at > now() - 2 * $2 * interval '1 second')"
+		   "       ORDER BY retired_at DESC NULLS FIRST LIMIT $3) k",
+	.types = {UUIDOID, INT8OID, INT8OID},
 };
 
 static GsPlan work_plan = {
@@ -145,7 +148,7 @@ static void check_announcement(const GsDeviceReport *report)
 
 static Jsonb *read_keys(const Device *device)
 {
-	Datum values[] = {UUIDPGetDatum(&device->id), Int64GetDatum(gs_ticket_lifetime_s)};
+	Datum values[] = {UUIDPGetDatum(&device->id), Int64GetDatum(gs_ticket_lifetime_s), Int64GetDatum(KEYS_MOST)};
 
 	gs_plan_run(&keys_plan, values, NULL, 1);
 	return gs_result_jsonb(0, 1);
