@@ -16,6 +16,7 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 
+#include "inquiry.h"
 #include "maintenance.h"
 #include "plan.h"
 #include "reply.h"
@@ -77,6 +78,7 @@ bool gs_maintenance_run(void)
 
 	gs_plan_open();
 	more = wake() == BATCH;
+	more |= gs_inquiry_expire(BATCH) == BATCH;
 	more |= gs_reservation_expire_due(BATCH) == BATCH;
 	more |= gs_plan_run(&challenges_plan, &batch, NULL, 0) == BATCH;
 	more |= gs_plan_run(&events_plan, (Datum[]){batch, Int32GetDatum(gs_event_retention_s)}, NULL, 0) == BATCH;
