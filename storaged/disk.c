@@ -12,17 +12,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "storaged/fault.h"
-
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define NEW_FLAGS (O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC)
 
 int gs_disk_sync(int fd)
 {
-	int armed = gs_fault_errno("fsync");
-
-	if (armed != 0)
-		return -armed;
 	while (fsync(fd) != 0)
 		if (errno != EINTR)
 			return -errno;

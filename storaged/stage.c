@@ -135,7 +135,9 @@ GsStageResult gs_stage_commit(GsStage *stage, GsSidecar *sidecar, const uint8_t 
 	sidecar->size_bytes = stage->size_bytes;
 	gmtime_r(&now, &utc);
 	strftime(sidecar->stored_at, sizeof(sidecar->stored_at), "%Y-%m-%dT%H:%M:%SZ", &utc);
-	error = gs_disk_sync(stage->fd);
+	error = -gs_fault_errno("fsync");
+	if (error == 0)
+		error = gs_disk_sync(stage->fd);
 	gs_fault_exit("after_fsync");
 	if (error == 0)
 		error = gs_journal_write(stage->disk, sidecar);

@@ -41,7 +41,7 @@ check-sql: NEEDS = private-pg
 check-sql: TESTS = test/sql/*.sql
 check-isolation: NEEDS = private-pg
 check-isolation: TESTS = test/isolation/specs/*.spec
-check-t: NEEDS = all private-pg
+check-t: NEEDS = all private-pg $(TEST_PROGRAMS)
 check-t: TESTS = test/t/*.t
 check-unit check-sql check-isolation check-t: deps
 	@$(MAKE) --no-print-directory $(NEEDS)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: PostgreSQL
+# The storage daemon when something around it fails: the control server, the disk, its own end.
+use GroupShare::Test;
+use GroupShare::Storage;
+
+my $cs     = new_control_server(name => 'cs1');
+my $device = add_device(
+    servers => [$cs], name => 'd1', location => 'eu/a', program => program('faults/groupshare-storaged'),
+    capacity => 1 << 30, settings => { storage => { report_interval_ms => 200, receipt_wait_ms => 300 } });
+my $ann  = new_owner($cs, 'ann@example.org');
+my $file = spit(scratch('f') . '/f', 'x' x 100_000);
+sub read_only { return $cs->sql('SELECT read_only FROM groupshare.device_ledger') }
+
+# The control server is away: 202, and settled when it is back, also over a start of the daemon.
+my @uploads = map { notice($ann, 100_000) } 1 .. 3;
+$cs->stop('immediate');
+my $reply = put($uploads[0], $file);
+is_reply($reply, 202, 'without its control server the device holds the bytes');
+is($reply->{json}{state}, 'receipt_pending', 'and says so');
+is_reply(put($uploads[0], $file), 202, 'again, identical');
+is_problem(put($uploads[0], spit(scratch('f') . '/f', 'y' x 100_000)), 409, 'different', 'again, different');
+is_problem(http('DELETE', $uploads[0]{url}, token => $uploads[0]{ticket}), 409, 'stored', 'it is stored');
+is_deeply(files_under($device, 'journal'), ["$uploads[0]{object}.json"], 'its receipt waits');
+$cs->start;
+wait_for(sub { share_state($uploads[0]) eq 'stored' }, 'the receipt');
+wait_for(sub { !@{ files_under($device, 'journal') } }, 'the journal to be empty');
+$cs->stop('immediate');
+is_reply(put($uploads[1], $file), 202, 'away again');
+$device->{started_unready} = 1;
+$device->kill9;
+$device->start;
+is_problem(http('GET', $device->url . '/readyz'), 503, 'unavailable', 'not ready without a control server');
+is(http('GET', $device->url . '/healthz')->{status}, 200, 'but alive');
+is(http('HEAD', $uploads[1]{url}, token => $uploads[1]{ticket})->{status}, 401, 'no ticket is believed before the first contact');
+$cs->start;
+wait_for(sub { share_state($uploads[1]) eq 'stored' }, 'the receipt after a start');
+is_reply(put($uploads[1], $file), 201, 'the client hears so');
+delete $device->{started_unready};
+
+# The server fails on a receipt: it is tried again, the others go on.
+$device->wait_announced;
+$cs->sql(q{CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no'; END$$});
+$cs->sql(q{CREATE TRIGGER fail BEFORE UPDATE ON groupshare.share FOR EACH ROW WHEN (NEW.name = 'bad') EXECUTE FUNCTION public.fail()});
+my $bad = notice($ann, 100_000, name => 'bad');
+is_reply(put($bad, $file), 202, 'a receipt that fails');
+is_reply(put($uploads[2], $file), 201, 'another one is not held up');
+$cs->sql('DROP TRIGGER fail ON groupshare.share');
+wait_for(sub { share_state($bad) eq 'stored' }, 'the failed one');
+pass('the failed one is tried again');
+
+# A backend is killed: a new connection.
+$cs->sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'd1'});
+is_reply(put(notice($ann, 100_000), $file), 201, 'after its backend was killed');
+
+# TERM: the running upload ends well, then the daemon.
+my $slow    = notice($ann, 100_000);
+my $request = http_begin('PUT', $slow->{url}, token => $slow->{ticket}, file => $file, curl => [ '--limit-rate', '100k' ]);
+wait_for(sub { -e "$device->{root}/staging/$slow->{object}" }, 'an upload to run');
+$device->{process}->signal('TERM');
+is_reply(http_finish($request), 201, 'TERM lets a running upload end');
+is($device->{process}->wait, 0, 'then the daemon ends with 0');
+is(share_state($slow), 'stored', 'and the share is stored');
+$device->start;
+
+# Room.
+my $second = add_device(
+    servers => [$cs], name => 'd2', location => 'eu/b', start => 0);
+my $claims = notice($ann, 100_000);
+is_problem(put({ %{$claims}, ticket => forge($cs, $claims->{ticket}, { size => 2 << 30 }) }, $file, headers => [ 'content-length' => '' ]),
+    507, 'no_room', 'more than the capacity');
+is_deeply(files_under($device, 'staging'), [], 'nothing was staged');
+is($cs->sql('SELECT capacity_bytes FROM groupshare.device_ledger ORDER BY epoch LIMIT 1'), 1 << 30, 'the capacity is reported');
+$device->{env} = { GROUPSHARE_STORAGED_FAIL_AT => 'fallocate:28' };
+$device->restart;
+$reply = put($claims, $file);
+is_problem($reply, 507, 'no_room', 'the disk is full');
+ok($reply->{headers}{'retry-after'}, 'with Retry-After');
+$device->{env} = { GROUPSHARE_STORAGED_FAIL_AT => 'write:5' };
+$device->restart;
+is_problem(put($claims, $file), 500, 'internal', 'a write fails');
+is_deeply([ grep {/\Q$claims->{object}\E/} @{ files_under($device) } ], [], 'nothing is left');
+
+# fsync fails: never acknowledged, and nothing is promised on this disk any more.
+$device->{env} = { GROUPSHARE_STORAGED_FAIL_AT => 'fsync:5' };
+$device->restart;
+is_problem(put($claims, $file), 500, 'internal', 'fsync fails');
+is(share_state($claims), 'pending', 'not acknowledged');
+is_deeply([ grep {/\Q$claims->{object}\E/} @{ files_under($device) } ], [], 'the staged file is gone');
+is_problem(put($claims, $file), 507, 'no_room', 'the device takes no more');
+wait_for(sub { read_only() =~ /^t/m }, 'the control server to know');
+ok(get(designation($ann, $slow))->{status} == 200, 'reading goes on');
+$device->{env} = {};
+$device->restart;
+is_reply(put($claims, $file), 201, 'a start forgets it');
+
+# One daemon a disk, one daemon a device.
+my ($status, $out, $err) = run({
+    command => [ program('groupshare-storaged'), '--config', "$device->{dir}/config.ini" ],
+    env => { GROUPSHARE_STORAGED_LISTEN_PORT => 0, GROUPSHARE_STORAGED_LISTEN_PORT_FILE => scratch('p') . '/port' } });
+isnt($status, 0, 'a second daemon does not start');
+like("$out$err", qr/another groupshare-storaged uses/, 'and says why');
+is_reply(put(notice($ann, 100_000), $file), 201, 'the first goes on');
+$cs->sql(q{SELECT groupshare.device_announce((extract(epoch FROM now()) * 2000000)::bigint, 'https://x', 1, 1, 0, 1000, 'x')}, -user => 'd1');
+wait_for(sub { !$device->{process}->alive }, 'the stale daemon to end');
+is($device->{process}{status} >> 8, 1, 'a daemon that was superseded ends with 1');
+like($device->log, qr/another daemon has announced itself/, 'and says why');
+
+# Settings.
+my %wrong = (
+    'workers must be 1' => { process => { workers => 2 } }, 'public_url must start' => { storage => { public_url => 'ftp://x' } },
+    'must not end with a slash' => { storage => { public_url => 'https://x/' } }, 'unknown setting' => { storage => { rot => 1 } },
+    'unknown setting, \[control' => { 'control.cs1' => { conninfo => 'dbname=x', host => 'x' } });
+for my $what (sort keys %wrong) {
+    my %config = map { $_ => { %{ $second->{config}{$_} }, %{ $wrong{$what}{$_} || {} } } } keys %{ $second->{config} };
+    my $ini = spit("$second->{dir}/wrong.ini", GroupShare::System::ini(\%config));
+    ($status, $out, $err) = run({ command => [ program('groupshare-storaged'), '--config', $ini, '--check-config' ] });
+    isnt($status, 0, "--check-config: $what");
+    like($err, qr/$what/, 'says so');
+}
+
+done_testing;

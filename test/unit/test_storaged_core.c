@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* objects: storaged/range.o storaged/offset.o storaged/condition.o storaged/disposition.o storaged/codec.o */
+/* objects: storaged/uuid.o storaged/sidecar.o storaged/blocks.o storaged/active.o */
+/* libs: cmocka jansson libcrypto */
+/* The storage daemon's pure cores: ranges, conditions, offsets, encodings, sidecars, blocks, claims. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "storaged/active.h"
+#include "storaged/blocks.h"
+#include "storaged/codec.h"
+#include "storaged/condition.h"
+#include "storaged/disposition.h"
+#include "storaged/offset.h"
+#include "storaged/range.h"
+#include "storaged/sidecar.h"
+#include "storaged/uuid.h"
+
+static const char id[] = "0b0b0b0b-1111-4222-8333-444444444444";
+
+static void test_range(void **state)
+{
+	static const struct {
+		const char *value;
+		uint64_t size;
+		GsRangeKind kind;
+		uint64_t offset, part;
+	} cases[] = {{NULL, 10, GS_RANGE_WHOLE, 0, 10},
+				 {"bytes=0-0", 10, GS_RANGE_PART, 0, 1},
+				 {"bytes=0-9", 10, GS_RANGE_PART, 0, 10},
+				 {"bytes=0-10", 10, GS_RANGE_PART, 0, 10},
+				 {"bytes=9-", 10, GS_RANGE_PART, 9, 1},
+				 {"bytes=10-", 10, GS_RANGE_UNSATISFIABLE, 0, 10},
+				 {"bytes=10-20", 10, GS_RANGE_UNSATISFIABLE, 0, 10},
+				 {"bytes=-1", 10, GS_RANGE_PART, 9, 1},
+				 {"bytes=-10", 10, GS_RANGE_PART, 0, 10},
+				 {"bytes=-11", 10, GS_RANGE_PART, 0, 10},
+				 {"bytes=-0", 10, GS_RANGE_UNSATISFIABLE, 0, 10},
+				 {"bytes=0-", 0, GS_RANGE_UNSATISFIABLE, 0, 0},
+				 {"bytes=-5", 0, GS_RANGE_UNSATISFIABLE, 0, 0},
+				 {"bytes=1-18446744073709551615", 10, GS_RANGE_PART, 1, 9},
+				 {"bytes=1-99999999999999999999999", 10, GS_RANGE_PART, 1, 9},
+				 {"bytes=99999999999999999999999-", 10, GS_RANGE_UNSATISFIABLE, 0, 10},
+				 {"bytes=-99999999999999999999999", 10, GS_RANGE_PART, 0, 10},
+				 {"Bytes=1-2", 10, GS_RANGE_PART, 1, 2},
+				 {"bytes= 1-2 ", 10, GS_RANGE_PART, 1, 2},
+				 {"bytes=2-1", 10, GS_RANGE_WHOLE, 0, 10},
+				 {"bytes=-", 10, GS_RANGE_WHOLE, 0, 10},
+				 {"bytes=", 10, GS_RANGE_WHOLE, 0, 10},
+				 {"bytes", 10, GS_RANGE_WHOLE, 0, 10},
+				 {"bytes=1", 10, GS_RANGE_WHOLE, 0, 10},
+				 {"bytes=1-2,4-5", 10, GS_RANGE_WHOLE, 0, 10},
+				 {"bytes=a-b", 10, GS_RANGE_WHOLE, 0, 10},
+				 {"bytes=1--2", 10, GS_RANGE_WHOLE, 0, 10},
+				 {"bytes=+1-2", 10, GS_RANGE_WHOLE, 0, 10},
+				 {"items=1-2", 10, GS_RANGE_WHOLE, 0, 10},
+				 {"bytes=1-2", UINT64_MAX, GS_RANGE_PART, 1, 2},
+				 {"", 10, GS_RANGE_WHOLE, 0, 10}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		GsRange range = {77, 77};
+
+		if (gs_range_parse(cases[i].value, cases[i].size, &range) != cases[i].kind || range.offset != cases[i].offset ||
+			range.size != cases[i].part)
+			fail_msg("%s of %ju: %ju + %ju", cases[i].value, (uintmax_t)cases[i].size, (uintmax_t)range.offset,
+					 (uintmax_t)range.size);
+	}
+}
+
+static void test_condition(void **state)
+{
+	static const struct {
+		const char *match, *none;
+		GsCondition condition;
+	} cases[] = {{NULL, NULL, GS_CONDITION_PROCEED},
+				 {"\"a\"", NULL, GS_CONDITION_PROCEED},
+				 {"*", NULL, GS_CONDITION_PROCEED},
+				 {"\"b\", \"a\"", NULL, GS_CONDITION_PROCEED},
+				 {"\"b\"", NULL, GS_CONDITION_FAILED},
+				 {"W/\"a\"", NULL, GS_CONDITION_FAILED},
+				 {"a", NULL, GS_CONDITION_FAILED},
+				 {"", NULL, GS_CONDITION_FAILED},
+				 {"\"a", NULL, GS_CONDITION_FAILED},
+				 {NULL, "\"a\"", GS_CONDITION_NOT_MODIFIED},
+				 {NULL, "W/\"a\"", GS_CONDITION_NOT_MODIFIED},
+				 {NULL, "*", GS_CONDITION_NOT_MODIFIED},
+				 {NULL, "\"b\",\"a\"", GS_CONDITION_NOT_MODIFIED},
+				 {NULL, "\"b\", W/\"c\"", GS_CONDITION_PROCEED},
+				 {NULL, "\"a,b\"", GS_CONDITION_PROCEED},
+				 {"\"b\"", "\"a\"", GS_CONDITION_FAILED},
+				 {"\"a\"", "\"a\"", GS_CONDITION_NOT_MODIFIED}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(gs_condition_evaluate(cases[i].match, cases[i].none, "\"a\""), cases[i].condition);
+	assert_true(gs_condition_range(NULL, "\"a\""));
+	assert_true(gs_condition_range("\"a\"", "\"a\""));
+	assert_false(gs_condition_range("W/\"a\"", "\"a\""));
+	assert_false(gs_condition_range("Sun, 06 Nov 1994 08:49:37 GMT", "\"a\""));
+}
+
+static void test_offset(void **state)
+{
+	GsOffset offset = {.size = 10}, empty = {0}, huge = {.size = UINT64_MAX};
+
+	(void)state;
+	assert_true(gs_offset_full(&empty) && gs_offset_settled(&empty));
+	assert_false(gs_offset_receive(&empty, 1));
+	assert_true(gs_offset_receive(&offset, 6));
+	assert_false(gs_offset_full(&offset) || gs_offset_settled(&offset));
+	assert_false(gs_offset_receive(&offset, 5));
+	assert_int_equal(offset.received, 6);
+	gs_offset_write(&offset, 6);
+	assert_true(gs_offset_settled(&offset));
+	assert_true(gs_offset_receive(&offset, 4));
+	gs_offset_write(&offset, 4);
+	assert_true(gs_offset_full(&offset) && gs_offset_settled(&offset));
+	assert_true(gs_offset_receive(&huge, UINT64_MAX - 1));
+	assert_false(gs_offset_receive(&huge, 2));
+}
+
+static void test_disposition(void **state)
+{
+	static const struct {
+		const char *name, *text;
+	} cases[] = {
+		{"", "attachment"},
+		{"a.txt", "attachment; filename=\"a.txt\"; filename*=UTF-8''a.txt"},
+		{"a b", "attachment; filename=\"a b\"; filename*=UTF-8''a%20b"},
+		{"\"\\\r\n", "attachment; filename=\"____\"; filename*=UTF-8''%22%5C%0D%0A"},
+		{"\xc3\xa9", "attachment; filename=\"__\"; filename*=UTF-8''%C3%A9"},
+		{"50%", "attachment; filename=\"50_\"; filename*=UTF-8''50%25"},
+		{"a;b='c'", "attachment; filename=\"a;b='c'\"; filename*=UTF-8''a%3Bb%3D%27c%27"},
+	};
+	char out[GS_DISPOSITION_MAX], longest[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		gs_disposition_format(cases[i].name, out);
+		assert_string_equal(out, cases[i].text);
+	}
+	memset(longest, '\xff', 255);
+	longest[255] = '\0';
+	gs_disposition_format(longest, out);
+	assert_true(strlen(out) < GS_DISPOSITION_MAX);
+	assert_string_equal(out + strlen(out) - 6, "%FF%FF");
+}
+
+static void test_codec(void **state)
+{
+	uint8_t bytes[GS_SHA256_BYTES], again[GS_SHA256_BYTES];
+	char hex[GS_SHA256_HEX + 1], field[80], two[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 37);
+	gs_hex_encode(bytes, sizeof(bytes), hex);
+	assert_true(gs_hex_decode(hex, again, sizeof(again)));
+	assert_memory_equal(bytes, again, sizeof(bytes));
+	hex[0] = 'A';
+	assert_false(gs_hex_decode(hex, again, sizeof(again)));
+	assert_false(gs_hex_decode("00", again, sizeof(again)));
+	assert_false(gs_hex_decode(NULL, again, sizeof(again)));
+
+	assert_int_equal(gs_base64url_decode("", 0, again, sizeof(again)), 0);
+	assert_int_equal(gs_base64url_decode("-_8", 3, again, sizeof(again)), 2);
+	assert_int_equal(again[0], 0xfb);
+	assert_int_equal(gs_base64url_decode("-_9", 3, again, sizeof(again)), -1); /* unused bits */
+	assert_int_equal(gs_base64url_decode("A", 1, again, sizeof(again)), -1);
+	assert_int_equal(gs_base64url_decode("AA==", 4, again, sizeof(again)), -1);
+	assert_int_equal(gs_base64url_decode("+/8", 3, again, sizeof(again)), -1);
+	assert_int_equal(gs_base64url_decode("AAAA", 4, again, 2), -1);
+
+	gs_repr_digest_format(bytes, field, sizeof(field));
+	assert_int_equal(gs_repr_digest_parse(field, again), GS_REPR_DIGEST_FOUND);
+	assert_memory_equal(bytes, again, sizeof(bytes));
+	snprintf(two, sizeof(two), "md5=:AAAA:, \t%s , unixsum=1", field);
+	assert_int_equal(gs_repr_digest_parse(two, again), GS_REPR_DIGEST_FOUND);
+	snprintf(two, sizeof(two), "%s,%s", field, field);
+	assert_int_equal(gs_repr_digest_parse(two, again), GS_REPR_DIGEST_MALFORMED);
+	assert_int_equal(gs_repr_digest_parse("md5=:AAAA:", again), GS_REPR_DIGEST_NONE);
+	assert_int_equal(gs_repr_digest_parse("", again), GS_REPR_DIGEST_NONE);
+	assert_int_equal(gs_repr_digest_parse("sha-256=", again), GS_REPR_DIGEST_MALFORMED);
+	assert_int_equal(gs_repr_digest_parse("sha-256=:AAAA:", again), GS_REPR_DIGEST_MALFORMED);
+	for (size_t i = 0; field[i] != '\0'; i++) {
+		char kept = field[i];
+
+		field[i] = '\0';
+		assert_int_not_equal(gs_repr_digest_parse(field, again), GS_REPR_DIGEST_FOUND);
+		field[i] = kept;
+	}
+}
+
+static void test_uuid(void **state)
+{
+	static const char *const bad[] = {"",
+									  "0b0b0b0b-1111-4222-8333-44444444444",
+									  "0b0b0b0b-1111-4222-8333-4444444444444",
+									  "0B0b0b0b-1111-4222-8333-444444444444",
+									  "0b0b0b0b/1111-4222-8333-444444444444",
+									  "0b0b0b0b111114222183331444444444444g",
+									  "../../../../../../../../../../etc/pas"};
+	GsUuid uuid;
+
+	(void)state;
+	assert_true(gs_uuid_parse(id, &uuid));
+	assert_string_equal(uuid.text, id);
+	assert_false(gs_uuid_parse(NULL, &uuid));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(gs_uuid_parse(bad[i], &uuid));
+}
+
+static void test_sidecar(void **state)
+{
+	GsSidecar sidecar = {.size_bytes = 9007199254740991u, .stored_at = "2026-01-31T12:00:00Z"}, again;
+	char text[GS_SIDECAR_MAX_BYTES], broken[GS_SIDECAR_MAX_BYTES];
+	size_t size;
+
+	(void)state;
+	assert_true(gs_uuid_parse(id, &sidecar.object) && gs_uuid_parse(id, &sidecar.server));
+	sidecar.server.text[0] = 'f';
+	memset(sidecar.sha256, 0xab, sizeof(sidecar.sha256));
+	size = gs_sidecar_encode(&sidecar, text);
+	assert_true(size > 0 && size == strlen(text));
+	assert_true(gs_sidecar_decode(text, size, &again));
+	assert_true(gs_uuid_equal(&again.object, &sidecar.object) && gs_uuid_equal(&again.server, &sidecar.server));
+	assert_int_equal(again.size_bytes, sidecar.size_bytes);
+	assert_memory_equal(again.sha256, sidecar.sha256, sizeof(again.sha256));
+	assert_string_equal(again.stored_at, sidecar.stored_at);
+	for (size_t i = 0; i < size; i++)
+		assert_false(gs_sidecar_decode(text, i, &again));
+	memcpy(broken, text, size + 1);
+	memcpy(strstr(broken, "9007199254740991"), "-007199254740991", 16);
+	assert_false(gs_sidecar_decode(broken, size, &again));
+	memcpy(broken, text, size + 1);
+	memcpy(strstr(broken, "server"), "Server", 6);
+	assert_false(gs_sidecar_decode(broken, size, &again));
+}
+
+static void test_blocks(void **state)
+{
+	GsBlocks blocks = {0}, moved = {0};
+	uint8_t bytes[1000], *at = bytes;
+	size_t count = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7);
+	assert_int_equal(gs_blocks_append(&blocks, 64, bytes, 1), 1);
+	assert_int_equal(gs_blocks_append(&blocks, 64, bytes + 1, 999), 999);
+	assert_int_equal(gs_blocks_append(&blocks, 64, bytes, 0), 0);
+	assert_int_equal(blocks.bytes, 1000);
+	gs_blocks_move(&blocks, &moved);
+	assert_null(blocks.first);
+	assert_int_equal(blocks.bytes, 0);
+	for (const GsBlock *block = moved.first; block != NULL; block = block->next, count++) {
+		assert_true(block->used <= 64);
+		assert_memory_equal(block->bytes, at, block->used);
+		at += block->used;
+	}
+	assert_int_equal(at - bytes, 1000);
+	assert_int_equal(count, 16);
+	assert_int_equal(gs_blocks_clear(&moved), 1000);
+	assert_int_equal(gs_blocks_clear(&moved), 0);
+}
+
+static void test_active(void **state)
+{
+	static GsActiveTable table;
+	GsActive entries[3];
+	GsUuid ids[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_true(gs_uuid_parse(id, &ids[i]));
+		ids[i].text[GS_UUID_TEXT - 1] = (char)('0' + i); /* one bucket */
+		assert_null(gs_active_find(&table, &ids[i]));
+		gs_active_add(&table, &entries[i], &ids[i], GS_ACTIVE_UPLOAD);
+	}
+	gs_active_remove(&table, &entries[1]);
+	assert_null(gs_active_find(&table, &ids[1]));
+	assert_ptr_equal(gs_active_find(&table, &ids[0]), &entries[0]);
+	assert_ptr_equal(gs_active_find(&table, &ids[2]), &entries[2]);
+	gs_active_remove(&table, &entries[2]);
+	gs_active_remove(&table, &entries[0]);
+	assert_null(gs_active_find(&table, &ids[0]));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_range),       cmocka_unit_test(test_condition), cmocka_unit_test(test_offset),
+		cmocka_unit_test(test_disposition), cmocka_unit_test(test_codec),     cmocka_unit_test(test_uuid),
+		cmocka_unit_test(test_sidecar),     cmocka_unit_test(test_blocks),    cmocka_unit_test(test_active)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
