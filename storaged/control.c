@@ -192,6 +192,7 @@ static const char *announced(GsControl *control, const char *value)
 	if (wrong != NULL)
 		return wrong;
 	set_announced(control, true);
+	gs_receipt_retry(server);
 	uv_timer_start(&control->report_timer, report_fired, interval_ms, interval_ms);
 	gs_log(GS_LOG_INFO, NULL, "announced", "server", control->link.name, "device", server->device.text, NULL);
 	return NULL;
@@ -208,6 +209,7 @@ static const char *reported(GsControl *control, const char *value)
 	if (wrong != NULL)
 		return wrong;
 	gs_link_praise(&control->link);
+	gs_receipt_retry(control->server);
 	gs_work_take(control->store, control->server, control->reply.work, control->reply.work_count);
 	return NULL;
 }
@@ -224,18 +226,17 @@ static const char *receipted(GsControl *control, const char *value)
 	return NULL;
 }
 
-/* What is to be done about the SQLSTATEs that the contract names; NULL when the connection may go on. */
+/* The three SQLSTATEs that say something about us, not about one call. */
+static bool is_about_us(const char *sqlstate)
+{
+	return strcmp(sqlstate, "GS030") == 0 || strcmp(sqlstate, "GS031") == 0 || strcmp(sqlstate, "GS033") == 0;
+}
+
+/* What is to be done about an error; NULL when the connection may go on. */
 static const char *call_failed(GsControl *control, const GsAnswer *answer)
 {
 	GsReceipt *receipt = control->receipt;
 
-	if (strcmp(answer->sqlstate, "GS032") == 0 && receipt != NULL) {
-		gs_log(GS_LOG_ERROR, NULL, "the control server refused an object", "server", control->link.name, "object",
-			   receipt->sidecar.object.text, "error", answer->message, NULL);
-		control->receipt = NULL;
-		gs_receipt_finish(control->store, receipt, GS_RECEIPT_MISMATCH);
-		return NULL;
-	}
 	if (strcmp(answer->sqlstate, "GS031") == 0)
 		gs_program_abort("another daemon has announced itself as this device since; this one must not go on");
 	if (strcmp(answer->sqlstate, "GS030") == 0)
@@ -243,12 +244,16 @@ static const char *call_failed(GsControl *control, const GsAnswer *answer)
 			   "the control server does not know this device; there, as its DBA, run: SELECT "
 			   "groupshare.add_storage_device(name, login_role, location) with the role of conninfo",
 			   "server", control->link.name, NULL);
-	/* A receipt that the server chokes on must not hold up the others. */
-	if (receipt != NULL && strncmp(answer->sqlstate, "GS", 2) != 0) {
-		control->receipt = NULL;
+	if (receipt == NULL || answer->sqlstate[0] == '\0' || is_about_us(answer->sqlstate))
+		return answer->message;
+	gs_log(GS_LOG_ERROR, NULL, "the control server did not take a receipt", "server", control->link.name, "object",
+		   receipt->sidecar.object.text, "error", answer->message, NULL);
+	control->receipt = NULL;
+	if (strcmp(answer->sqlstate, "GS032") == 0)
+		gs_receipt_finish(control->store, receipt, GS_RECEIPT_MISMATCH);
+	else
 		gs_receipt_postpone(receipt);
-	}
-	return answer->message;
+	return NULL;
 }
 
 static void link_answered(void *owner, const GsAnswer *answer)

@@ -115,7 +115,12 @@ void gs_receipt_postpone(GsReceipt *receipt)
 {
 	set_state(receipt, GS_RECEIPT_QUEUED);
 	TAILQ_REMOVE(&receipt->server->receipts, receipt, link);
-	TAILQ_INSERT_TAIL(&receipt->server->receipts, receipt, link);
+	TAILQ_INSERT_TAIL(&receipt->server->postponed, receipt, link);
+}
+
+void gs_receipt_retry(GsServer *server)
+{
+	TAILQ_CONCAT(&server->receipts, &server->postponed, link);
 }
 
 static void finish_run(void *owner)
@@ -165,6 +170,7 @@ void gs_receipt_free_all(GsStore *store)
 	for (size_t i = 0; i < store->server_count; i++) {
 		GsReceipt *receipt;
 
+		gs_receipt_retry(&store->servers[i]);
 		while ((receipt = TAILQ_FIRST(&store->servers[i].receipts)) != NULL) {
 			TAILQ_REMOVE(&store->servers[i].receipts, receipt, link);
 			gs_active_remove(&store->active, &receipt->active);

@@ -57,8 +57,9 @@ GsReceipt *gs_receipt_next(GsServer *server);
 void gs_receipt_sent(GsReceipt *receipt);
 /* The connection broke before the answer: again, first. */
 void gs_receipt_unsent(GsReceipt *receipt);
-/* The server failed on it: again, after the others. */
+/* The server failed on it: set aside, so that the others go on, until gs_receipt_retry. */
 void gs_receipt_postpone(GsReceipt *receipt);
+void gs_receipt_retry(GsServer *server);
 void gs_receipt_finish(GsStore *store, GsReceipt *receipt, GsReceiptOutcome outcome);
 
 /* At the end of the process: memory only, the journal keeps them. */

@@ -62,6 +62,7 @@ GsServer *gs_store_server(GsStore *store, const GsUuid *id, bool add)
 	server = &store->servers[store->server_count++];
 	server->id = *id;
 	TAILQ_INIT(&server->receipts);
+	TAILQ_INIT(&server->postponed);
 	return server;
 }
 

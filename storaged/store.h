@@ -28,7 +28,7 @@ typedef struct GsServer {
 	GsUuid id;
 	GsUuid device;             /* what it calls this device, once it was announced */
 	struct GsControl *control; /* the connection that announced as this server; NULL = none since the start */
-	struct GsReceiptQueue receipts;
+	struct GsReceiptQueue receipts, postponed; /* to be sent; failed, to be sent again after the next report */
 	size_t receipt_count;
 	/*
 	 * Bytes allocated on disk, receipts not sent yet; and how many of them have been so all along since the free space

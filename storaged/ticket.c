@@ -58,7 +58,7 @@ static bool split_token(const char *token, TokenParts *parts)
 		return false;
 	first = strchr(token, '.');
 	second = first != NULL ? strchr(first + 1, '.') : NULL;
-	if (second == NULL || strchr(second + 1, '.') != NULL)
+	if (second == NULL)
 		return false;
 	parts->header = token;
 	parts->header_size = (size_t)(first - token);
@@ -113,7 +113,7 @@ static bool read_methods(const json_t *claims, unsigned *methods)
 	const json_t *list = json_object_get(claims, "met");
 
 	*methods = 0;
-	if (!json_is_array(list))
+	if (json_array_size(list) == 0) /* 0 also for what is no list */
 		return false;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *name = json_string_value(json_array_get(list, i));

@@ -46,7 +46,7 @@ for my $what (sort keys %wrong) {
     my $upload = notice($ann, $size);
     my $before = files_under($device);
     is_problem(put($upload, bytes($wrong{$what})), 400, 'size_mismatch', "a body that says it is $what");
-    is_problem(put($upload, bytes($wrong{$what}), headers => [ 'content-length' => '' ]),
+    is_problem(put($upload, bytes($wrong{$what}), curl => [ '--header', 'content-length:' ]),
         400, 'size_mismatch', "a body that turns out $what");
     is_deeply(files_under($device), $before, "$what: nothing is left");
     is(share_state($upload), 'pending', "$what: not stored");

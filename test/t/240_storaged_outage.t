@@ -29,7 +29,7 @@ is_reply(put($uploads[1], $file), 202, 'away again');
 $device->{started_unready} = 1;
 $device->kill9;
 $device->start;
-is_problem(http('GET', $device->url . '/readyz'), 503, 'unavailable', 'not ready without a control server');
+is_problem(http('GET', $device->url . '/readyz'), 503, 'not_ready', 'not ready without a control server');
 is(http('GET', $device->url . '/healthz')->{status}, 200, 'but alive');
 is(http('HEAD', $uploads[1]{url}, token => $uploads[1]{ticket})->{status}, 401, 'no ticket is believed before the first contact');
 $cs->start;
@@ -66,7 +66,7 @@ $device->start;
 my $second = add_device(
     servers => [$cs], name => 'd2', location => 'eu/b', start => 0);
 my $claims = notice($ann, 100_000);
-is_problem(put({ %{$claims}, ticket => forge($cs, $claims->{ticket}, { size => 2 << 30 }) }, $file, headers => [ 'content-length' => '' ]),
+is_problem(put({ %{$claims}, ticket => forge($cs, $claims->{ticket}, { size => 2 << 30 }) }, $file, curl => [ '--header', 'content-length:' ]),
     507, 'no_room', 'more than the capacity');
 is_deeply(files_under($device, 'staging'), [], 'nothing was staged');
 is($cs->sql('SELECT capacity_bytes FROM groupshare.device_ledger ORDER BY epoch LIMIT 1'), 1 << 30, 'the capacity is reported');
@@ -92,6 +92,7 @@ ok(get(designation($ann, $slow))->{status} == 200, 'reading goes on');
 $device->{env} = {};
 $device->restart;
 is_reply(put($claims, $file), 201, 'a start forgets it');
+wait_for(sub { read_only() !~ /^t/m }, 'the control server to know');
 
 # One daemon a disk, one daemon a device.
 my ($status, $out, $err) = run({
