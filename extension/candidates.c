@@ -117,10 +117,12 @@ GsCandidates gs_candidates_find(const GsQuestion *question)
 		candidate->name = gs_result_text(i, 2);
 		candidate->distance = gs_result_int64(i, 3);
 		candidate->available = gs_result_int64(i, 4);
-		total += candidate->available;
+		if (candidate->distance == found.list[0].distance)
+			total += candidate->available;
 	}
-	for (int i = 0; i < found.count; i++)
-		found.list[i].score = found.list[i].available / total; /* > 0: a candidate has more room than the size */
+	/* total > 0: a candidate has more room than the size */
+	for (int i = 0; i < found.count && found.list[i].distance == found.list[0].distance; i++)
+		found.list[i].score = found.list[i].available / total;
 	return found;
 }
 

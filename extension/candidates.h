@@ -20,7 +20,7 @@ typedef struct GsCandidate {
 	char *name;
 	int32 distance;
 	int64 available;
-	double score;        /* the chance of being tried first; all sum up to 1 */
+	double score;        /* the chance of being tried first: 0 unless among the nearest; all sum up to 1 */
 	const char *outcome; /* constant text; NULL: not tried */
 } GsCandidate;
 

@@ -2,7 +2,8 @@
 /*
  * Choosing among the candidates and reserving the bytes.
  *
- * The choice is drawn by free space, so that a herd spreads. A device whose ledger row another transaction holds is
+ * The nearest candidates come first; among equally near ones the choice is drawn by free space, so that a herd spreads
+ * over a site and leaves it only when the site is full or busy. A device whose ledger row another transaction holds is
  * passed over, never queued for; when all are held, the search starts again after a short sleep, because those who hold
  * them also change how much room there is. A transaction therefore never blocks on a ledger row here, which is what
  * lets it hold another one already (a moved upload gives its old reservation back first).
@@ -65,26 +66,35 @@ static double draw(void)
 	return pg_prng_double(&state);
 }
 
-/* One not yet tried, drawn by its score; NULL when all were tried. */
+/* The nearest not yet tried; of several equally near ones one drawn by free space. NULL when all were tried. */
 static GsCandidate *next_candidate(GsCandidates *candidates)
 {
-	GsCandidate *last = NULL;
+	GsCandidate *nearest = NULL;
 	double left = 0;
 	double point;
 
-	for (int i = 0; i < candidates->count; i++)
-		if (candidates->list[i].outcome == NULL)
-			left += candidates->list[i].score;
-	point = draw() * left;
 	for (int i = 0; i < candidates->count; i++) {
-		if (candidates->list[i].outcome != NULL)
+		GsCandidate *c = &candidates->list[i];
+
+		if (c->outcome != NULL)
 			continue;
-		last = &candidates->list[i];
-		if (point < last->score)
-			break;
-		point -= last->score;
+		if (nearest == NULL)
+			nearest = c;
+		if (c->distance == nearest->distance)
+			left += c->available;
 	}
-	return last;
+	if (nearest == NULL)
+		return NULL;
+	point = draw() * left;
+	for (GsCandidate *c = nearest; c < candidates->list + candidates->count; c++) {
+		if (c->outcome != NULL || c->distance != nearest->distance)
+			continue;
+		nearest = c;
+		if (point < c->available)
+			break;
+		point -= c->available;
+	}
+	return nearest;
 }
 
 static GsCandidate *reserve_any(const GsQuestion *question, GsCandidates *candidates)

@@ -2,7 +2,7 @@
 -- Choice of the device: distance, room, avoid, silence, water marks, the network map, and its explanation.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(28);
+SELECT plan(32);
 
 CREATE FUNCTION pg_temp.reason(who text, device text, size bigint) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(e.reason, 'candidate') FROM groupshare.explain_placement(who, size) e WHERE e.device = reason.device $$;
@@ -12,6 +12,23 @@ SELECT results_eq(
     $$ VALUES ('near', 0, true, NULL), ('mid', 2, true, NULL), ('far', 5, true, NULL) $$, 'nearest first, all have room');
 SELECT is(sum(score), 1::float8, 'the chances sum up to one') FROM groupshare.explain_placement('ann@example.org', 100);
 SELECT is_empty($$ SELECT 1 FROM groupshare.reservation $$, 'explaining reserves nothing');
+SELECT is(score, 1::float8, 'the nearest comes first, whatever the others have')
+    FROM groupshare.explain_placement('ann@example.org', 100) WHERE device = 'near';
+
+-- Two equally near devices, one with three times the space: drawn by it, and repeatably so.
+SAVEPOINT equals;
+UPDATE groupshare.device SET location = 'cn/east/z1' WHERE name = 'far';
+SELECT pg_temp.report('near', 30000) \g /dev/null
+SELECT pg_temp.report('far', 90000) \g /dev/null
+SELECT results_eq($$ SELECT device, score FROM groupshare.explain_placement('ann@example.org', 100) WHERE score > 0 ORDER BY 2 $$,
+    $$ VALUES ('near', 0.25::float8), ('far', 0.75) $$, 'equally near devices share the chance by free space');
+SET LOCAL groupshare.placement_seed = 7;
+SELECT count(*) FROM generate_series(1, 200) i, LATERAL groupshare.upload_notice('ann@example.org', 'e' || i, 1) \g /dev/null
+SELECT cmp_ok(count(*) FILTER (WHERE device = 'far'), '>', 120::bigint, 'the roomier is drawn more often')
+    FROM groupshare.placements;
+SELECT is(count(*) FILTER (WHERE device = 'near') > 20 AND count(*) FILTER (WHERE device = 'mid') = 0, true,
+    'the other one too, and none that is farther') FROM groupshare.placements;
+ROLLBACK TO equals;
 
 SET LOCAL groupshare.placement_candidates = 2;
 SELECT is(pg_temp.reason('ann@example.org', 'far', 100), 'farther than the candidates', 'only the N nearest compete');
