@@ -212,9 +212,20 @@ static void open_connections(GsPgPool *pool)
 	}
 }
 
+/* A request does not stand behind another one while a connection of its own can be had. */
+static size_t depth_now(const GsPgPool *pool)
+{
+	if (pool->closing || uv_now(pool->loop) < pool->retry_at_ms)
+		return pool->limits.depth;
+	for (size_t i = 0; i < pool->limits.size; i++)
+		if (!pool->slots[i].conn || !gs_pg_conn_ready(pool->slots[i].conn))
+			return 1;
+	return pool->limits.depth;
+}
+
 static GsPgConn *least_loaded(const GsPgPool *pool)
 {
-	size_t best_depth = pool->limits.depth;
+	size_t best_depth = depth_now(pool);
 	GsPgConn *best = NULL;
 
 	for (size_t i = 0; i < GS_PG_POOL_MAX; i++) {
