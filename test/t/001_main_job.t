@@ -2,7 +2,8 @@
 # The main job over real processes, as a terminal that knows nothing but the HTTP API sees it, and as a DBA sees it.
 use GroupShare::Test;
 
-my $cs      = new_control_server(name => 'cs1');
+# Only the nearest device with room is a candidate, so that the choice can be told in advance.
+my $cs      = new_control_server(name => 'cs1', conf => { 'groupshare.placement_candidates' => 1 });
 my %place   = (berlin => 'eu/de/berlin', paris => 'eu/fr/paris', tokyo => 'as/jp/tokyo');
 my %device  = map { $_ => add_device(servers => [$cs], name => $_, location => $place{$_}) } sort keys %place;
 my $gateway = start_gateway(servers => [$cs]);

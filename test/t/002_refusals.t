@@ -68,20 +68,22 @@ my $method = $ann->delete('/v1/groups/mine');
 is_problem($method, 405, 'method_not_allowed', 'an unknown method');
 like($method->{headers}{allow} || '', qr/GET/, 'the allowed ones are named');
 is_problem($ann->request('POST', '/v1/groups', body => '{"name":', headers => [ 'content-type' => 'application/json' ]),
-    400, 'invalid_parameter', 'JSON that ends too early');
+    400, 'invalid_json', 'JSON that ends too early');
 is_problem($ann->request('POST', '/v1/groups', body => '["name"]', headers => [ 'content-type' => 'application/json' ]),
-    400, 'invalid_parameter', 'JSON that is no object');
+    400, 'invalid_json', 'JSON that is no object');
 is_problem($ann->post('/v1/groups', { name => 'x' x 2_000_000 }), 413, 'too_large', 'a body of two megabytes');
 
 # Names.
 my %bad = (
-    'of 256 bytes' => 'n' x 256, 'empty' => '', 'with NUL' => "a\0b", 'with a line break' => "a\nb",
+    'of 256 bytes' => 'n' x 256, 'empty' => '', 'with a line break' => "a\nb",
     'not normalized' => "e\x{301}");
 for my $what (sort keys %bad) {
     is_problem($ann->post('/v1/groups', { name => $bad{$what} }), 400, 'invalid_parameter', "create: a name $what");
     is_problem($ann->post('/v1/uploads', { name => $bad{$what}, size => 1 }),
         400, 'invalid_parameter', "upload: a name $what");
 }
+is_problem($ann->post('/v1/groups', { name => "a\0b" }), 400, 'invalid_json', 'create: a name with NUL');
+is_problem($ann->post('/v1/uploads', { name => "a\0b", size => 1 }), 400, 'invalid_json', 'upload: a name with NUL');
 is_problem($ann->post('/v1/uploads', { name => $_, size => 1 }), 400, 'invalid_parameter', "upload: the name $_")
     for '..', '.', 'a/b', '../etc/passwd';
 is_reply($ann->post('/v1/uploads', { name => "weird '; DROP TABLE x; -- \"\$1 \x{1F600}", size => 1 }),
@@ -93,7 +95,7 @@ is_problem($ann->post('/v1/groups', { name => 7 }), 400, 'invalid_parameter', 'c
 is_problem($ann->post('/v1/groups', { name => 'x', settings => { join => { rule => 'whoever' } } }),
     400, 'invalid_parameter', 'create: an unknown rule');
 is_problem($bob->put("/v1/groups/$group/settings", { join => { rule => 'anyone' } }),
-    403, 'forbidden', 'settings: not an administrator');
+    404, 'not_found', 'settings: not in the group, which looks like no group');
 is_problem($ann->put("/v1/groups/$nobody/settings", { join => { rule => 'anyone' } }), 404, 'not_found', 'settings: no group');
 is_problem($ann->put('/v1/groups/7/settings', {}), 400, 'invalid_parameter', 'settings: no id');
 is_problem($ann->get('/v1/groups?name=a&match=like'), 400, 'invalid_parameter', 'search: an unknown match');
@@ -104,6 +106,10 @@ is_problem($bob->post("/v1/groups/$group/join", { please => 1 }), 400, 'unknown_
 is_problem($ann->post("/v1/inquiries/$nobody", { decision => 'allow' }), 404, 'not_found', 'decide: no inquiry');
 my $inquiry = $bob->join_group($group)->{json}{inquiry};
 is_problem($ann->post("/v1/inquiries/$inquiry", { decision => 'perhaps' }), 400, 'invalid_parameter', 'decide: neither');
+is_reply($ann->post("/v1/inquiries/$inquiry", { decision => 'allow' }), 200, 'decide: bob is a member');
+is_problem($bob->put("/v1/groups/$group/settings", { join => { rule => 'anyone' } }),
+    403, 'forbidden', 'settings: not an administrator');
+is_problem($bob->delete("/v1/groups/$group/members/ann%40example.org"), 403, 'forbidden', 'remove: not an administrator');
 is_problem($ann->delete("/v1/groups/$group/members/nobody%40example.org"), 404, 'not_found', 'remove: no member');
 is_problem($ann->post("/v1/groups/$nobody/join", {}), 404, 'not_found', 'join: a hidden or absent group');
 
@@ -114,12 +120,15 @@ is_problem($ann->post('/v1/uploads', { name => 'x', size => '1' }), 400, 'invali
 is_problem($ann->post('/v1/uploads', { name => 'x', size => 1, sha256 => 'abc' }),
     400, 'invalid_parameter', 'upload: half a digest');
 is_problem($ann->post('/v1/uploads', { name => 'x', size => 1, groups => [$nobody] }),
-    403, 'not_a_member', 'upload: for a group that is not hers');
-is_problem($ann->post('/v1/uploads', { name => 'x', size => 1 << 40 }), 507, 'no_room', 'upload: bigger than any device');
+    404, 'not_found', 'upload: for a group that is not there');
+my $carl = new_terminal('carl@example.org', @known);
+is_problem($carl->post('/v1/uploads', { name => 'x', size => 1, groups => [$group] }),
+    404, 'not_found', 'upload: for a group that he is not in, which looks the same');
+is_problem($ann->post('/v1/uploads', { name => 'huge', size => 1 << 40 }), 507, 'no_room', 'upload: bigger than any device');
 $cs->sql(q{UPDATE groupshare.plan SET quota_bytes = 1000, max_object_bytes = 900 WHERE name = 'standard'});
-is_problem($ann->post('/v1/uploads', { name => 'x', size => 901 }), 413, 'too_large', 'upload: more than the plan allows');
-is_reply($ann->post('/v1/uploads', { name => 'x', size => 900 }), 201, 'upload: as much as the plan allows');
-is_problem($ann->post('/v1/uploads', { name => 'y', size => 101 }), 413, 'quota_exceeded', 'upload: over quota');
+is_problem($ann->post('/v1/uploads', { name => 'big', size => 901 }), 413, 'too_large', 'upload: more than the plan allows');
+is_reply($ann->post('/v1/uploads', { name => 'fits', size => 900 }), 201, 'upload: as much as the plan allows');
+is_problem($ann->post('/v1/uploads', { name => 'over', size => 101 }), 413, 'quota_exceeded', 'upload: over quota');
 is_problem($bob->post('/v1/downloads', { owner => 'ann@example.org' }), 400, 'invalid_parameter', 'download: no name');
 is_problem($bob->post('/v1/downloads', { share => $nobody }), 404, 'not_found', 'download: nothing');
 is_problem($bob->delete("/v1/shares/$nobody"), 404, 'not_found', 'delete: nothing');

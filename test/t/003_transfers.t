@@ -3,7 +3,7 @@
 use GroupShare::Test;
 use MIME::Base64 qw(encode_base64);
 
-my $cs = new_control_server(name => 'cs1');
+my $cs = new_control_server(name => 'cs1', conf => { 'groupshare.placement_candidates' => 1 });
 my %device = map { $_ => add_device(servers => [$cs], name => $_, location => "eu/$_") } qw(a b);
 my $gateway = start_gateway(servers => [$cs]);
 my @known   = (gateway => $gateway, server => $cs);
@@ -39,7 +39,7 @@ for my $wrong ([ short => -1 ], [ long => 1 ]) {
     my $upload = notice();
     my $body   = random_file($size + $delta);
     is_problem($ann->put_file($upload, $body), 400, 'size_mismatch', "a PUT that says it is too $what");
-    is_problem($ann->put_file($upload, $body, headers => [ 'content-length' => '' ]),
+    is_problem($ann->put_file($upload, $body, curl => [ '--header', 'content-length:' ]),
         400, 'size_mismatch', "a PUT that turns out too $what");
     is(state_of($upload), 'pending', 'the share is still pending');
     is_reply($ann->put_file($upload, $file), 201, 'and can be stored');

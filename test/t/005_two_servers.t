@@ -34,9 +34,8 @@ ok(wait_for(sub { $member{1}->get('/v1/groups/mine')->{status} == 200 }, 'the se
 # A terminal that moves: the service list changes under a running gateway.
 my $fay = new_terminal('fay@example.org', gateway => $gateway, server => $cs[0]);
 is($fay->connect->{json}{server}, 'cs1', 'fay is on cs1');
-my $code = add_terminal($cs[1], 'fay@example.org');
 $_->sql(q{SELECT groupshare.route_terminal('fay@example.org', 'cs2')}) for @cs;
-$fay->{code} = $code;
+$fay->{code} = add_terminal($cs[1], 'fay@example.org');
 my $enrolled = wait_for(sub { my $r = $fay->enroll; $r->{status} == 201 && $r }, 'the gateway to hear of it');
 is($enrolled->{json}{server}, 'cs2', 'and is led to cs2 after the list changed');
 

@@ -22,7 +22,7 @@ is(scalar @blocks, 3, 'the README has its three blocks');
 my ($status, $out, $err) =
     run({ command => [qw(bash -e -u -o pipefail)], input => join('', @blocks), cwd => $dir });
 is($status, 0, 'they work as they stand') or diag($out, $err);
-like($out, qr/^the same$/m, 'the file that comes back is the one that was shared');
+like($out, qr/the same$/m, 'the file that comes back is the one that was shared');
 like($out, qr/\bd1\b/,      'the DBA sees the device');
 unlike($out, qr/"code"/,    'no call failed');
 

@@ -13,13 +13,13 @@ our @EXPORT_OK = qw(playground);
 
 my @DEVICES = ([ berlin => 'eu/de/berlin' ], [ paris => 'eu/fr/paris' ], [ tokyo => 'as/jp/tokyo' ]);
 
-# playground($say): {servers => [cs1, cs2], devices => [...], gateway}; $say->(text) before each step.
+# playground($say[, setting => value ...]): {servers => [cs1, cs2], devices => [...], gateway}; $say->(text) before each step.
 sub playground {
-    my ($say) = @_;
+    my ($say, %conf) = @_;
     my @servers;
     for my $name (qw(cs1 cs2)) {
         $say->("control server $name: a PostgreSQL cluster with the extension");
-        push @servers, new_control_server(name => $name);
+        push @servers, new_control_server(name => $name, conf => \%conf);
     }
     link_servers(@servers);
     my @devices;
