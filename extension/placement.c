@@ -6,7 +6,8 @@
  * over a site and leaves it only when the site is full or busy. A device whose ledger row another transaction holds is
  * passed over, never queued for; when all are held, the search starts again after a short sleep, because those who hold
  * them also change how much room there is. A transaction therefore never blocks on a ledger row here, which is what
- * lets it hold another one already (a moved upload gives its old reservation back first).
+ * lets it hold another one already (a moved upload gives its old reservation back first, and
+ * then waits only briefly).
  *
  * "No room" is only said by a search that found no candidate, never because of locks.
  */
@@ -141,10 +142,10 @@ static void nap(int round)
 	CHECK_FOR_INTERRUPTS();
 }
 
-GsPlace *gs_placement_reserve(const char *location, int64 size, ArrayType *avoid)
+GsPlace *gs_placement_reserve(const char *location, int64 size, ArrayType *avoid, int wait_ms)
 {
 	const GsQuestion question = {.location = location, .size = size, .avoid = avoid};
-	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), gs_placement_wait_ms);
+	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
 
 	for (int round = 0;; round++) {
 		GsCandidates candidates = gs_candidates_find(&question);

@@ -22,9 +22,9 @@ char *gs_placement_location(const GsTerminal *terminal, const inet *peer);
 
 /*
  * Chooses a device near `location` that has room for `size` bytes and is not named in `avoid` (text[]), and reserves
- * the bytes in its ledger, whose row stays locked until the transaction ends. Waits at most groupshare.placement_wait.
- * GS022 when no device has room, GS023 when others held all that have.
+ * the bytes in its ledger, whose row stays locked until the transaction ends. Waits at most `wait_ms` for other
+ * notices. GS022 when no device has room, GS023 when others held all that have.
  */
-GsPlace *gs_placement_reserve(const char *location, int64 size, ArrayType *avoid);
+GsPlace *gs_placement_reserve(const char *location, int64 size, ArrayType *avoid, int wait_ms);
 
 #endif

@@ -24,6 +24,8 @@
 #include "reservation.h"
 #include "settings.h"
 
+#define MOVE_WAIT_MS 100
+
 /* One statement: the foreign keys to the copy are checked at its end. */
 static GsPlan make_plan = {
 	.sql = "WITH copy AS (INSERT INTO groupshare.share_copy (home, share_id, device_id) VALUES ($1, $2, $3)"
@@ -83,10 +85,10 @@ static GsPlan expire_share_plan = {
 	.types = {UUIDOID},
 };
 
-GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid)
+static GsAllocation *make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid, int wait_ms)
 {
 	char *location = gs_placement_location(request->terminal, request->peer);
-	GsPlace *place = gs_placement_reserve(location, size, avoid);
+	GsPlace *place = gs_placement_reserve(location, size, avoid, wait_ms);
 	GsAllocation *allocation = palloc0(sizeof(*allocation));
 	Datum values[] = {UUIDPGetDatum(&request->terminal->home),
 					  UUIDPGetDatum(share),
@@ -105,6 +107,20 @@ GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *sha
 	allocation->size = size;
 	allocation->reachable = true;
 	return allocation;
+}
+
+GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid)
+{
+	return make(request, share, size, avoid, gs_placement_wait_ms);
+}
+
+/* The old ledger row is changed first, since a ledger row must not be waited for while another is held. Two moves in
+ * opposite directions then hold what the other wants, which only one of them giving up can end: soon, therefore. */
+GsAllocation *gs_reservation_move(const GsRequest *request, const pg_uuid_t *share, const GsAllocation *old,
+								  ArrayType *avoid)
+{
+	gs_reservation_end(old, "cancelled");
+	return make(request, share, old->size, avoid, Min(gs_placement_wait_ms, MOVE_WAIT_MS));
 }
 
 GsAllocation *gs_reservation_find(const pg_uuid_t *share)

@@ -19,8 +19,12 @@ typedef struct GsAllocation {
 	bool reachable; /* the device reports and holds a ticket key */
 } GsAllocation;
 
-/* Places a pending share and reserves its bytes. GS022, GS023 as gs_placement_reserve. */
+/* Places a pending share and reserves its bytes, waiting groupshare.placement_wait. GS022, GS023. */
 GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid);
+
+/* Gives a live reservation back and makes another one for the same share. GS022, GS023. */
+GsAllocation *gs_reservation_move(const GsRequest *request, const pg_uuid_t *share, const GsAllocation *old,
+								  ArrayType *avoid);
 
 /* The live reservation of a pending share. */
 GsAllocation *gs_reservation_find(const pg_uuid_t *share);

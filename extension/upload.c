@@ -153,8 +153,7 @@ static bool is_avoided(const GsAllocation *allocation, const GsNotice *notice)
 	return false;
 }
 
-/* The old place is given back before a new one is searched: a ledger row must not be waited for while another is
- * held. A device out of reach stays in the search, which passes it over by itself. */
+/* A device out of reach need not be avoided: the search passes it over by itself. */
 static GsAllocation *continue_upload(const GsRequest *request, const KnownShare *share, const GsNotice *notice,
 									 const char **action)
 {
@@ -165,9 +164,8 @@ static GsAllocation *continue_upload(const GsRequest *request, const KnownShare 
 		*action = "upload_repeated";
 		return allocation;
 	}
-	gs_reservation_end(allocation, "cancelled");
 	*action = "upload_moved";
-	return gs_reservation_make(request, &share->id, share->size, notice->avoid);
+	return gs_reservation_move(request, &share->id, allocation, notice->avoid);
 }
 
 static void audit(const GsRequest *request, const char *action, const KnownShare *share, const GsNotice *notice,

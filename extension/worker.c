@@ -6,12 +6,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/latch.h"
+#include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -64,6 +66,17 @@ void gs_worker_register(void)
 		register_one(lfirst(cell));
 }
 
+/* True while the transaction keeps the extension from being dropped; false where there is none. */
+static bool hold_extension(void)
+{
+	Oid extension = get_extension_oid("groupshare", true);
+
+	if (!OidIsValid(extension))
+		return false;
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+	return get_extension_oid("groupshare", true) == extension;
+}
+
 /* One transaction; true when more is due at once. A database without the extension is left alone. */
 static bool run_once(void)
 {
@@ -73,7 +86,7 @@ static bool run_once(void)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "groupshare.run_maintenance()");
-	if (OidIsValid(get_extension_oid("groupshare", true)))
+	if (hold_extension())
 		more = gs_maintenance_run();
 	PopActiveSnapshot();
 	CommitTransactionCommand();

@@ -12,6 +12,7 @@ my $server = new_control_server(
         'groupshare.placement_candidates'      => 3,
         'groupshare.placement_wait'            => '30s',
         'groupshare.maintenance_interval'      => '100ms',
+        jit                                    => 'off',
     },
     fsync => 0);
 $server->sql(<<'SQL', devices => $devices, free => $grants * $size + 1);
@@ -73,9 +74,9 @@ sub accounts_agree {
     is($server->sql(<<'SQL'), '0|0|0|0', "$what: the accounts agree");
 SELECT (SELECT count(*) FROM groupshare.device_ledger l WHERE l.available_bytes < 0 OR l.reserved_bytes <>
             (SELECT coalesce(sum(r.size_bytes), 0) FROM groupshare.reservation r WHERE r.device_id = l.device_id AND r.state = 'live')),
-       (SELECT count(*) FROM groupshare.usage u WHERE (u.used_bytes, u.shares) IS DISTINCT FROM
-            (SELECT coalesce(sum(s.size_bytes), 0)::bigint, count(*)::int FROM groupshare.share s
-              WHERE s.owner = u.terminal_id AND s.state IN ('pending', 'stored'))),
+       (SELECT count(*) FROM groupshare.usage u, LATERAL (SELECT coalesce(sum(s.size_bytes), 0) AS bytes, count(*) AS n
+              FROM groupshare.share s WHERE s.owner = u.terminal_id AND s.state IN ('pending', 'stored')) a
+         WHERE u.used_bytes <> a.bytes OR u.shares <> a.n),
        (SELECT count(*) FROM groupshare.share s WHERE (s.state = 'pending') <> EXISTS (SELECT 1 FROM groupshare.share_copy c
             JOIN groupshare.reservation r ON r.object = c.object AND r.state = 'live' WHERE c.share_id = s.id AND c.state = 'pending')),
        (SELECT count(*) FROM groupshare.share_copy c WHERE c.state = 'abandoned' AND NOT EXISTS
