@@ -83,6 +83,8 @@ static void tell_master(char message)
 
 static void end_loop(void)
 {
+	if (worker.ending)
+		return; /* the last turns of the loop must not be cut short */
 	worker.ending = true;
 	uv_stop(&worker.loop);
 }
@@ -249,6 +251,12 @@ static int start(char *error, size_t error_size)
 
 static void finish(void)
 {
+	sigset_t term;
+
+	/* libuv gives TERM its default action back, and one from the kernel or the service manager may just be coming */
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
 	gs_server_abort(&worker.server);
 	if (worker.args->program->worker_stop != NULL)
 		worker.args->program->worker_stop(worker.server.state);
