@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -64,6 +65,18 @@ static uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* A connection is a descriptor; the soft limit is for programs that use select(2). */
+static void raise_descriptors(const GsCommonSettings *common)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < (rlim_t)common->max_connections + 100)
+		gs_log(GS_LOG_WARN, NULL, "the limit of open files is below limits.max_connections", NULL);
 }
 
 static int drop_root(const char *user)
@@ -384,6 +397,7 @@ int gs_master_run(const GsProgram *program, const char *config, void *settings)
 	sigaddset(&master.signals, SIGHUP);
 	sigaddset(&master.signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &master.signals, &master.original);
+	raise_descriptors(common);
 	if (gs_listen_open(common->listen_host, &master.port, master.fds, master.count, error, sizeof(error)) < 0) {
 		gs_log(GS_LOG_ERROR, NULL, "not started", "error", error, NULL);
 		master.exit_code = 1;

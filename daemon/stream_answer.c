@@ -31,6 +31,18 @@ static bool status_has_body(int status)
 	return status >= 200 && status != 204 && status != 304;
 }
 
+/* nghttp2 checks what it receives, not what it sends: a CR LF from outside must not reach a client that is a proxy. */
+static bool headers_valid(const GsStream *stream, const GsHeader *headers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!nghttp2_check_header_value((const uint8_t *)headers[i].value, strlen(headers[i].value))) {
+			gs_log(GS_LOG_ERROR, stream->request_id, "an answer's header has forbidden characters", "name",
+				   headers[i].name, NULL);
+			return false;
+		}
+	return true;
+}
+
 static void answer(GsStream *stream, int status, const GsHeader *headers, size_t header_count, bool with_body)
 {
 	nghttp2_nv fields[GS_MAX_RESPONSE_HEADERS + 4];
@@ -38,6 +50,10 @@ static void answer(GsStream *stream, int status, const GsHeader *headers, size_t
 	char status_text[16], length_text[32];
 
 	assert(header_count <= GS_MAX_RESPONSE_HEADERS);
+	if (!headers_valid(stream, headers, header_count)) {
+		gs_stream_reset(stream);
+		return;
+	}
 	stream->status = status;
 	gs_stream_set_state(stream, stream->state == GS_STREAM_RECEIVING ? GS_STREAM_ANSWERING_EARLY : GS_STREAM_ANSWERING);
 	snprintf(status_text, sizeof(status_text), "%d", status);

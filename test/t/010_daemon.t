@@ -344,6 +344,8 @@ subtest 'requests' => sub {
 	like($head, qr/^x-item: a\/b \xc3\xa4\r$/m, 'path parameter');
 	like($head, qr/^x-name: \+86\+1\r$/m, 'query parameter, plus stays plus');
 	like($head, qr/^x-bearer: t\.o\.k\r$/m);
+	is((curl($tls, '/echo/a%0d%0ab'))[0], 0, 'no line break gets into an answer');
+	like((curl($tls, '/echo', '-d', 'x', '-H', 'expect: 100-continue'))[1], qr/^HTTP\/2 100 .*^HTTP\/2 200 /ms, 'expect');
 	like((curl($tls, '/echo/fixed'))[2], qr/^\d+$/, 'a literal segment goes before a parameter');
 	for my $path ('/echo/%', '/echo/%4', '/echo/%zz', '/echo/%00', '/echo/%c3', '/echo/%ed%a0%80', '/echo/%c0%af',
 		"/echo/\xff", '/pid?a=1&a=2', '/pid?=1', '/pid?a=%', '/pid?a&&b', '/pid?a=%00', '/pid?' . join('&', map "a$_", 1 .. 33))
@@ -452,6 +454,11 @@ subtest 'a dead worker' => sub {
 subtest 'port in use' => sub {
 	is(start({}, 'listen.port' => $tls->{port}), undef, 'a second daemon does not start');
 	like(slurp("$dir/daemon$count.log"), qr/cannot listen on 127\.0\.0\.1 port \d+: Address already in use/);
+};
+
+subtest 'workers do not start' => sub {
+	is(start({}, 'probe.fail' => 'true', 'process.workers' => 2), undef, 'neither does the daemon');
+	like(slurp("$dir/daemon$count.log"), qr/worker did not start/);
 };
 
 subtest 'drain' => sub {
@@ -687,6 +694,26 @@ subtest 'timeouts' => sub {
 	h2_send($c, frame(SETTINGS, 0, 0, pack('nN', 4, 0x7fffffff)) . frame(WINDOW, 0, 0, pack('N', 0x7fff0000 - 65535)) . ask($c, 1, request(GET => '/source?size=1000000000')));
 	ok(wait_for(sub { slurp($daemon->{log}) =~ /send stalled/ }), 'an answer that is not read');
 	is((curl($daemon, '/counts'))[2], '3 3', 'all requests closed');
+	is(stop($daemon), 0);
+
+	$daemon = start({}, 'listen.cleartext' => 'true', 'log.level' => 'debug', 'limits.min_body_rate_bytes' => 100000);
+	my ($up, $down, $fast) = map { h2($daemon) } 1 .. 3;
+	h2_send($up, ask($up, 1, request(POST => '/sink'), 0));
+	h2_send($down, frame(SETTINGS, 0, 0, pack('nN', 4, 1)) . ask($down, 1, request(GET => '/source?size=100000')));
+	h2_send($fast, frame(SETTINGS, ACK, 0, '') . ask($fast, 1, request(POST => '/sink'), 0));
+	my $end = time + $patience;
+	while (time < $end && !($up->{broken} && $down->{broken}))    # a little progress all the time, so nothing stalls
+	{
+		h2_send($up, frame(DATA, 0, 1, 'x' x 100)) unless $up->{broken};
+		h2_send($down, frame(WINDOW, 0, 1, pack('N', 100))) unless $down->{broken};
+		h2_send($fast, frame(DATA, 0, 1, 'x' x 16384) x 2);
+		for my $c ($up, $down, $fast) { $c->{socket}->blocking(0); h2_read($c); }
+		sleep 0.1;
+	}
+	is(h2_goaway_code($up), 11, 'a slow upload');
+	is(h2_goaway_code($down), 11, 'a slow download');
+	h2_send($fast, frame(DATA, END_STREAM, 1, ''));
+	is(answer_to($fast, 1), 200, 'not the one that is fast enough');
 	is(stop($daemon), 0);
 
 	$daemon = start({}, 'log.level' => 'debug', 'limits.handshake_timeout_ms' => 300);

@@ -16,6 +16,7 @@
 typedef struct ProbeSettings {
 	GsCommonSettings common;
 	char *password;
+	bool fail;
 } ProbeSettings;
 
 static const GsSetting probe_settings[] = {GS_COMMON_SETTINGS,
@@ -25,6 +26,11 @@ static const GsSetting probe_settings[] = {GS_COMMON_SETTINGS,
 											.offset = offsetof(ProbeSettings, password),
 											.secret = true,
 											.help = "never shown"},
+										   {.section = "probe",
+											.name = "fail",
+											.type = GS_SETTING_BOOL,
+											.offset = offsetof(ProbeSettings, fail),
+											.help = "workers do not start"},
 										   {.section = NULL}};
 static const GsSettingsTable probe_table = {.settings = probe_settings, .env_prefix = "GROUPSHARE_PROBE"};
 
@@ -258,8 +264,8 @@ static const GsRoute routes[] = {
 
 static void *probe_start(uv_loop_t *loop, const void *settings, int index, int port)
 {
-	(void)loop, (void)settings, (void)index, (void)port;
-	return &closed_count;
+	(void)loop, (void)index, (void)port;
+	return ((const ProbeSettings *)settings)->fail ? NULL : &closed_count;
 }
 
 int main(int argc, char **argv)
