@@ -27,14 +27,15 @@
 
 /* Parameters that OBJECTION reads: $2 size, $3 avoid, $4 silent intervals, $5 headroom bytes, $6 high water percent. */
 #define OBJECTION_TYPES INT8OID, TEXTARRAYOID, INT8OID, INT8OID, INT4OID
-#define OBJECTION                                                                                                  \
-	" CASE WHEN d.state <> 'active' THEN d.state"                                                                  \
-	" WHEN d.name = ANY ($3) THEN 'avoided'"                                                                       \
-	" WHEN l.epoch IS NULL THEN 'not announced'"                                                                   \
-	" WHEN l.reported_at < now() - $4 * l.report_interval_ms * interval '1 millisecond' THEN 'silent'"             \
-	" WHEN l.read_only THEN 'read-only'"                                                                           \
-	" WHEN (l.capacity_bytes - l.available_bytes) * 100.0 > l.capacity_bytes * $6::numeric THEN 'over high water'" \
-	" WHEN l.available_bytes - $5 <= $2 THEN 'too little room'"                                                    \
+#define OBJECTION                                                                                                 \
+	" CASE WHEN d.state <> 'active' THEN d.state"                                                                 \
+	" WHEN d.name = ANY ($3) THEN 'avoided'"                                                                      \
+	" WHEN l.epoch IS NULL THEN 'not announced'"                                                                  \
+	" WHEN l.reported_at < now() - $4 * l.report_interval_ms * interval '1 millisecond' THEN 'silent'"            \
+	" WHEN l.read_only THEN 'read-only'"                                                                          \
+	" WHEN (l.capacity_bytes - l.available_bytes) * 100::float8 > l.capacity_bytes * $6::float8 THEN 'over high " \
+	"water'"                                                                                                      \
+	" WHEN l.available_bytes - $5 <= $2 THEN 'too little room'"                                                   \
 	" END "
 
 static GsPlan find_plan = {
