@@ -10,36 +10,41 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a user can do about a code; the server's own hint goes before it. */
+/* What a user can do about a code. `first`: goes before the server's own hint, which speaks to who calls the API. */
 static const struct {
 	const char *code;
+	bool first;
 	const char *hint;
 } ADVICE[] = {
-	{"connection_failed", "This terminal is not enrolled, was revoked, or its plan has no sharing. Ask the operator "
-						  "for a new enrolment code, then run: groupshare enroll IDENTIFIER CODE"},
-	{"enrolment_failed", "The code is wrong, used or expired, or belongs to another identifier. Ask the operator for a "
-						 "new one."},
-	{"session_invalid", "Run: groupshare connect"},
-	{"join_refused", "Ask an administrator of the group to add you to its list, or to lift a ban."},
-	{"share_exists", "You already share something else by this name. Choose another with --as NAME, or remove the old "
-					 "one first: groupshare rm NAME"},
-	{"share_pending", "Its bytes are still on their way to the storage device. Try again later."},
-	{"inquiry_decided", "The first decision stands. See: groupshare inquiries"},
-	{"group_not_live", "Its administrator has to finish its settings first: groupshare set GROUP --join RULE"},
-	{"not_a_member", "Join a group first: groupshare search NAME, then groupshare join GROUP"},
-	{"too_large", "The plan of this terminal does not allow a file of this size. Ask the operator."},
-	{"quota_exceeded", "Remove what you no longer share (groupshare ls, groupshare rm NAME), or ask the operator for a "
-					   "larger plan."},
-	{"no_room", "No storage device has room for it now. Try later, or tell the operator."},
-	{"devices_busy", "Try again in a moment."},
-	{"device_unavailable",
+	{"connection_failed", true,
+	 "This terminal is not enrolled, was revoked, or its plan has no sharing. Ask the operator "
+	 "for a new enrolment code, then run: groupshare enroll IDENTIFIER CODE"},
+	{"enrolment_failed", true,
+	 "The code is wrong, used or expired, or belongs to another identifier. Ask the operator for a "
+	 "new one."},
+	{"session_invalid", true, "Run: groupshare connect"},
+	{"join_refused", true, "Ask an administrator of the group to add you to its list, or to lift a ban."},
+	{"share_exists", true,
+	 "You already share something else by this name. Choose another with --as NAME, or remove the old "
+	 "one first: groupshare rm NAME"},
+	{"share_pending", true, "Its bytes are still on their way to the storage device. Try again later."},
+	{"inquiry_decided", false, "The first decision stands. See: groupshare inquiries"},
+	{"group_not_live", true, "Its administrator has to finish its settings first: groupshare set GROUP --join RULE"},
+	{"not_a_member", true, "Join a group first: groupshare search NAME, then groupshare join GROUP"},
+	{"too_large", true, "The plan of this terminal does not allow a file of this size. Ask the operator."},
+	{"quota_exceeded", true,
+	 "Remove what you no longer share (groupshare ls, groupshare rm NAME), or ask the operator for a "
+	 "larger plan."},
+	{"no_room", false, "No storage device has room for it now. Try later, or tell the operator."},
+	{"devices_busy", false, "Try again in a moment."},
+	{"device_unavailable", false,
 	 "The storage device that holds it is away. Try again later; what is fetched so far is kept."},
-	{"too_many_requests", "Wait a while, then try again."},
-	{"not_found", "It does not exist, or you may not see it."},
-	{"forbidden", "Only an administrator of the group may do this."},
-	{"ticket_expired", "Run the same command again: it continues where it stopped."},
-	{"digest_mismatch", "Run the same command again."},
-	{"busy", "Another upload of this file is running. Wait for it, or try again later."},
+	{"too_many_requests", false, "Wait a while, then try again."},
+	{"not_found", false, "It does not exist, or you may not see it."},
+	{"forbidden", false, "Only an administrator of the group may do this."},
+	{"ticket_expired", false, "Run the same command again: it continues where it stopped."},
+	{"digest_mismatch", false, "Run the same command again."},
+	{"busy", false, "Another upload of this file is running. Wait for it, or try again later."},
 };
 
 static void put_text(char *to, size_t size, const char *from)
@@ -166,8 +171,8 @@ int gs_error_problem(GsErrorBox *box, int http_status, const char *body, size_t 
 	const char *text = member(problem, "detail")[0] != '\0' ? member(problem, "detail") : member(problem, "title");
 	const char *hint = member(problem, "hint");
 
-	for (size_t i = 0; hint[0] == '\0' && i < sizeof(ADVICE) / sizeof(ADVICE[0]); i++) {
-		if (strcmp(code, ADVICE[i].code) == 0)
+	for (size_t i = 0; i < sizeof(ADVICE) / sizeof(ADVICE[0]); i++) {
+		if (strcmp(code, ADVICE[i].code) == 0 && (ADVICE[i].first || hint[0] == '\0'))
 			hint = ADVICE[i].hint;
 	}
 	if (hint[0] == '\0' && status == GS_CLIENT_NETWORK)

@@ -190,8 +190,8 @@ GS_CALL int gs_client_shares(GsClient *client, json_t **reply);
 /* Deletes an own share: others stop seeing it at once. Errors: NOT_FOUND. Spec D4. */
 GS_CALL int gs_client_delete_share(GsClient *client, const char *share);
 
-/* Events after the cursor `after` (NULL: the server's start for this terminal), waiting up to wait_s (0..60) seconds
- * for one. Reply: {events: [{id, kind, at, data}...], next}; `next` is the cursor for the next call. */
+/* Events after the one with the id `after` (NULL: all that are kept), waiting up to wait_s (0..60) seconds for one.
+ * Reply: {events: [{id, kind, at, data}...], next}; the last id is the next call's `after`; next: more are there. */
 GS_CALL int gs_client_events(GsClient *client, const char *after, int wait_s, json_t **reply);
 
 #ifdef __cplusplus

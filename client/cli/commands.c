@@ -7,11 +7,11 @@
 
 #include <string.h>
 
-#define OPTIONS_OF_SETTINGS                                                                                          \
-	"  --join anyone|listed|confirm   who gets in: anyone; only who is listed; whom an administrator allows\n"       \
-	"  --list IDENTIFIER              may join by the rule \"listed\" (repeat it for more; \"\" empties the list)\n" \
-	"  --admin IDENTIFIER             administrator (repeat it; \"me\" is this terminal). Others must accept by "    \
-	"joining.\n"                                                                                                     \
+#define OPTIONS_OF_SETTINGS                                                                                        \
+	"  --join anyone|listed|confirm   who gets in: anyone; only who is listed; whom an administrator allows\n"     \
+	"  --list IDENTIFIER              may join (repeat it for more; \"\" empties the list); means --join listed\n" \
+	"  --admin IDENTIFIER             administrator (repeat it; \"me\" is this terminal). Others must accept by "  \
+	"joining.\n"                                                                                                   \
 	"  --listing listed|exact|hidden  found by any search; only by its exact name; not at all\n"
 
 static const CliCommand COMMANDS[] = {

@@ -185,6 +185,8 @@ static int read_settings(Cli *cli, int argc, char **argv, Settings *read)
 		return -1;
 	if (argc - optind != 1)
 		return cli_usage(cli, "one operand is needed");
+	if (settings->listed != NULL && settings->join == NULL)
+		settings->join = "listed";
 	return CLI_OK;
 }
 

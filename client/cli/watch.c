@@ -64,17 +64,18 @@ static void cursor_close(Cursor *cursor)
 	free(cursor->value);
 }
 
-/* Moves to `next` (string or number). Not being able to keep it only means printing again next time, so say it once. */
-static void cursor_move(const Cli *cli, Cursor *cursor, const json_t *next)
+/* Moves to the event id `last` (string or number). Not being able to keep it only means printing again next time, so
+ * say it once. */
+static void cursor_move(const Cli *cli, Cursor *cursor, const json_t *last)
 {
 	json_t *saved;
 	char *value = NULL;
 	char *text;
 	GsErrorBox box;
 
-	if (json_is_string(next))
-		value = strdup(json_string_value(next));
-	else if (json_is_integer(next) && asprintf(&value, "%" JSON_INTEGER_FORMAT, json_integer_value(next)) < 0)
+	if (json_is_string(last))
+		value = strdup(json_string_value(last));
+	else if (json_is_integer(last) && asprintf(&value, "%" JSON_INTEGER_FORMAT, json_integer_value(last)) < 0)
 		value = NULL;
 	if (value == NULL || (cursor->value != NULL && strcmp(value, cursor->value) == 0)) {
 		free(value);
@@ -120,6 +121,7 @@ static void print_event(const Cli *cli, const json_t *event)
 static int poll_events(Cli *cli, Cursor *cursor, int wait_s, size_t *count)
 {
 	json_t *reply;
+	json_t *events;
 	json_t *event;
 	size_t i;
 	int status = gs_client_events(cli->client, cursor->value, wait_s, &reply);
@@ -127,10 +129,11 @@ static int poll_events(Cli *cli, Cursor *cursor, int wait_s, size_t *count)
 	*count = 0;
 	if (status != GS_CLIENT_OK)
 		return status;
-	json_array_foreach(json_object_get(reply, "events"), i, event) print_event(cli, event);
+	events = json_object_get(reply, "events");
+	json_array_foreach(events, i, event) print_event(cli, event);
 	*count = i;
-	if (fflush(stdout) == 0)
-		cursor_move(cli, cursor, json_object_get(reply, "next"));
+	if (fflush(stdout) == 0 && i > 0)
+		cursor_move(cli, cursor, json_object_get(json_array_get(events, i - 1), "id"));
 	json_decref(reply);
 	return GS_CLIENT_OK;
 }

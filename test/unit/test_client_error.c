@@ -55,9 +55,15 @@ static void whole_problem(void **state)
 	assert_string_equal(box.error.message, "you share film already");
 	assert_string_equal(box.error.code, "share_exists");
 	assert_string_equal(box.error.request_id, "r-1");
-	/* Advice of our own where the server gives none, the server's where it does. */
+	/* Advice of our own, where it is about this program's commands; else the server's, if it gives some. */
 	assert_non_null(strstr(box.error.hint, "--as"));
 	problem(409, "{\"detail\":\"d\",\"code\":\"share_exists\",\"hint\":\"the server's\"}");
+	assert_non_null(strstr(box.error.hint, "--as"));
+	problem(429, "{\"detail\":\"d\",\"code\":\"too_many_requests\",\"hint\":\"the server's\"}");
+	assert_string_equal(box.error.hint, "the server's");
+	problem(429, "{\"detail\":\"d\",\"code\":\"too_many_requests\"}");
+	assert_non_null(strstr(box.error.hint, "Wait"));
+	problem(400, "{\"detail\":\"d\",\"code\":\"new_code\",\"hint\":\"the server's\"}");
 	assert_string_equal(box.error.hint, "the server's");
 	assert_string_equal(box.error.request_id, "from-header");
 	problem(404, "{\"title\":\"Not Found\"}");
