@@ -99,7 +99,9 @@ is_deeply([ @{$set}{qw(state join listing)} ], [qw(live listed hidden)], 'set es
 is_deeply([ @{ $bob->refusal('join', 'Two Steps') }{qw(exit)} ], [4], 'hidden: not by name');
 is($bob->ask('join', $two->{group})->{state}, 'member', 'by id, being on the list');
 is($ann->ask('set', 'Two Steps', '--list', '')->{state}, 'live', 'the list can be emptied');
-is_deeply([ @{ $eve->refusal('join', $two->{group}) }{qw(exit code)} ], [ 3, 'join_refused' ], 'no longer listed');
+is_deeply([ @{ $eve->refusal('join', $two->{group}) }{qw(exit code)} ], [ 4, 'not_found' ], 'no longer listed: as if it were not there');
+ok($ann->ask('set', 'Two Steps', '--listing', 'exact'), 'no longer hidden');
+is_deeply([ @{ $eve->refusal('join', 'Two Steps') }{qw(exit code)} ], [ 3, 'join_refused' ], 'not listed: refused');
 is($ann->refusal('set', 'Two Steps', '--join', 'nonsense')->{exit}, 2, 'a rule that there is not');
 is($bob->refusal('set', $two->{group}, '--join', 'anyone')->{exit}, 3, 'a member may not set');
 is($bob->refusal('join', '00000000-0000-4000-8000-000000000000')->{exit}, 4, 'no such group');
