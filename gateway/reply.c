@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Rows: status, JSON, ETag, 304 (also for lists of tags, which the function is not given), Link for the next page.
+ * Rows: status, JSON, ETag, 304 (also for lists of tags, which the function is not given), Link for the next page; a
+ * row of status 400 or more is an error that was committed.
  * Errors: texts of class GS are written for terminals and passed on; any other text is for the log. Of class 22 not
  * even the log gets it, since it quotes the value that did not fit, and that may be a secret; DETAIL is not logged
  * either, for the same reason: PostgreSQL's own log has it.
@@ -168,6 +169,22 @@ static int next_link(GsStream *stream, const GsApi *api, const GsPgReply *reply,
 	return result;
 }
 
+/* An error that had to leave something behind comes as a row {"sqlstate", "message", "hint"}: answered as if raised. */
+static void send_refusal(GsStream *stream, const GsApi *api, const GsPgReply *row)
+{
+	const char *body = row->value[COLUMN_REPLY];
+	json_t *said = body ? json_loadb(body, row->size[COLUMN_REPLY], 0, NULL) : NULL;
+	const char *sqlstate = json_string_value(json_object_get(said, "sqlstate"));
+	GsPgReply error = {.outcome = GS_PG_ERROR,
+					   .message = json_string_value(json_object_get(said, "message")),
+					   .hint = json_string_value(json_object_get(said, "hint"))};
+
+	/* No SQLSTATE is an unknown one: 500. */
+	snprintf(error.sqlstate, sizeof error.sqlstate, "%s", sqlstate ? sqlstate : "");
+	send_error(stream, api, &error);
+	json_decref(said);
+}
+
 static void send_row(GsStream *stream, const GsApi *api, const GsPgReply *reply)
 {
 	const char *etag = reply->value[COLUMN_ETAG];
@@ -181,6 +198,10 @@ static void send_row(GsStream *stream, const GsApi *api, const GsPgReply *reply)
 		gs_log(GS_LOG_ERROR, gs_stream_request_id(stream), "an API function gave no status", "function",
 			   api->statement.name, NULL);
 		gs_problem_send(stream, 500, "internal", "The request failed; the reason is in the server's log.", NULL, 0);
+		return;
+	}
+	if (status >= 400) {
+		send_refusal(stream, api, reply);
 		return;
 	}
 	if (status == 200 && etag && tag_matches(gs_stream_header(stream, "if-none-match"), etag))
