@@ -183,8 +183,12 @@ static const char *announced(GsControl *control, const char *value)
 		return "objects of more than 64 control servers are on this disk";
 	if (server->control != NULL && server->control != control)
 		return "another [control.NAME] leads to the same control server";
-	if (control->server != NULL)
+	if (control->server != NULL && control->server != server) {
+		/* The database was made anew: what the old one signed is worth nothing any more. */
+		if (!gs_ticket_keys_replace(&control->store->keys, &control->server->id, NULL, 0))
+			return "more than 64 ticket keys";
 		control->server->control = NULL;
+	}
 	control->server = server;
 	server->control = control;
 	server->device = control->reply.device;

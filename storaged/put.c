@@ -148,6 +148,9 @@ static void open_done(void *owner)
 	}
 	if (put->claimed)
 		put->store->used_bytes -= put->offset.size;
+	if (put->look == LOOK_FAILED)
+		gs_log(GS_LOG_ERROR, NULL, "cannot tell what is stored", "object", put->ticket.object.text, "error",
+			   strerror(put->error), NULL);
 	if (put->problem != NULL)
 		gs_put_answer_problem(put, put->problem);
 	else if (put->look == LOOK_STORED)

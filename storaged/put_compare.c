@@ -30,6 +30,7 @@ GsPutLook gs_put_look(GsPut *put)
 		return LOOK_FAILED;
 	}
 	fd = gs_disk_open_object(disk, &put->ticket.object);
+	put->error = fd < 0 ? -fd : 0;
 	if (fd < 0)
 		return fd == -ENOENT ? LOOK_NEW : LOOK_FAILED;
 	error = fstat(fd, &status);
