@@ -210,6 +210,7 @@ CREATE TABLE groupshare.device_key (
     retired_at timestamptz
 );
 CREATE UNIQUE INDEX device_key_current ON groupshare.device_key (device_id) WHERE retired_at IS NULL;
+CREATE INDEX device_key_device ON groupshare.device_key (device_id);
 
 CREATE TABLE groupshare.device_work (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -221,6 +222,7 @@ CREATE TABLE groupshare.device_work (
     done_at timestamptz
 );
 CREATE INDEX device_work_open ON groupshare.device_work (device_id, not_before) WHERE done_at IS NULL;
+CREATE INDEX device_work_done ON groupshare.device_work (done_at) WHERE done_at IS NOT NULL;
 
 -- Which network a terminal's peer address is in says where it is: the longest matching prefix.
 CREATE TABLE groupshare.network (
