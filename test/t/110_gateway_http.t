@@ -132,6 +132,10 @@ for my $case ([ '22P02', 400, 'invalid_parameter' ], [ '40001', 503, 'try_again'
     unlike($r->{body}, qr/the message|its detail|its hint/, "$sqlstate: its texts are not for terminals");
     is(defined $r->{headers}{'retry-after'}, $status == 503, "$sqlstate: Retry-After");
 }
+my $kept = call('GET', '/v1/groups?name=keep&match=GS003');
+is_problem($kept, 403, 'enrolment_failed', 'an error in a row');
+is("$kept->{json}{detail}|$kept->{json}{hint}", 'the message|its hint', 'has its texts');
+is_problem(call('GET', '/v1/groups?name=keep&match=XX000'), 500, 'internal', 'one that is not ours');
 like($gateway->log, qr/sqlstate=XX000 error="the message"/, 'they are in the log');
 unlike($gateway->log, qr/sqlstate=22P02 error="the message/, 'but not those that quote values');
 

@@ -4,13 +4,14 @@
 # what a test tells them. With it the gateway's own behaviour is tested alone and exactly: waiting, failing, answering.
 #
 #   GET /v1/groups?name=raise&match=GS012   an error of that SQLSTATE, with message, detail and hint
+#   GET /v1/groups?name=keep&match=GS003    the same, answered as a row, so that the transaction commits
 #   GET /v1/groups?name=gate                waits until the gate is open
 #   GET /v1/groups?name=next                has a next page
 #   GET /v1/groups/mine                     has an ETag
 #   GET /v1/events                          the rows of stub.event for the session's terminal
 #   DELETE /v1/shares/{share}               204
 #
-# All others, and the first three in the end, answer 200 with the five arguments as they came, the server's name, and how
+# All others, and the gate and the page in the end, answer 200 with the five arguments as they came, the server's name, and how
 # many of stub.calls there were (api_route, name=count and api_events count).
 package GroupShare::StubControl;
 
@@ -68,7 +69,10 @@ BEGIN
         PERFORM pg_sleep(0.02);
     END LOOP;
     SELECT ECHO INTO status, reply;
-    IF params ->> 'name' = 'next' THEN
+    IF params ->> 'name' = 'keep' THEN
+        status := 403;
+        reply := jsonb_build_object('sqlstate', params ->> 'match', 'message', 'the message', 'hint', 'its hint');
+    ELSIF params ->> 'name' = 'next' THEN
         reply := reply || jsonb_build_object('next', 'a b/' || chr(252));
     END IF;
 END $$;
