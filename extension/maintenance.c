@@ -16,12 +16,13 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 
+#include "event.h"
 #include "inquiry.h"
 #include "maintenance.h"
 #include "plan.h"
 #include "reply.h"
 #include "reservation.h"
-#include "settings.h"
+#include "terminal.h"
 
 #define BATCH 500
 #define WAKE_NAMES_MOST 200 /* 37 bytes each stay below NOTIFY's limit of 8000 */
@@ -35,18 +36,6 @@ static GsPlan wake_plan = {
 		" woken AS (UPDATE groupshare.event e SET sent = true FROM batch b WHERE e.id = b.id RETURNING e.terminal_id)"
 		" SELECT terminal_id, sum(count(*)) OVER ()::bigint FROM woken GROUP BY terminal_id",
 	.types = {INT8OID},
-};
-
-static GsPlan challenges_plan = {
-	.sql = "DELETE FROM groupshare.used_challenge WHERE jti IN (SELECT jti FROM groupshare.used_challenge"
-		   " WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)",
-	.types = {INT8OID},
-};
-
-static GsPlan events_plan = {
-	.sql = "DELETE FROM groupshare.event WHERE id IN (SELECT id FROM groupshare.event"
-		   " WHERE at < now() - $2 * interval '1 second' ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED)",
-	.types = {INT8OID, INT4OID},
 };
 
 static GsPlan work_plan = {
@@ -78,10 +67,10 @@ bool gs_maintenance_run(void)
 
 	gs_plan_open();
 	more = wake() == BATCH;
-	more |= gs_inquiry_expire(BATCH) == BATCH;
 	more |= gs_reservation_expire_due(BATCH) == BATCH;
-	more |= gs_plan_run(&challenges_plan, &batch, NULL, 0) == BATCH;
-	more |= gs_plan_run(&events_plan, (Datum[]){batch, Int32GetDatum(gs_event_retention_s)}, NULL, 0) == BATCH;
+	more |= gs_inquiry_expire(BATCH) == BATCH;
+	more |= gs_terminal_sweep(BATCH) >= BATCH;
+	more |= gs_event_sweep(BATCH) == BATCH;
 	more |= gs_plan_run(&work_plan, (Datum[]){batch, Int32GetDatum(WORK_KEPT_DAYS)}, NULL, 0) == BATCH;
 	gs_plan_close();
 	return more;

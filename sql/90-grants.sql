@@ -5,7 +5,7 @@
 INSERT INTO groupshare.secret (purpose, key)
     SELECT purpose, groupshare.random_key() FROM unnest(ARRAY['session', 'challenge']) purpose;
 
--- pg_dump keeps all data but secrets and what the devices tell anew.
+-- pg_dump keeps all data but secrets, what the devices tell anew, and what follows from other rows by trigger.
 DO $$
 DECLARE
     kept regclass;

@@ -1,0 +1,75 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Search by name: exact, prefix, part; listed, exact-name-only and hidden groups; pages.
+\ir fixture/start.psql
+SELECT no_plan();
+
+CREATE FUNCTION pg_temp.names(identifier text, name text, match text) RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce(string_agg(g ->> 'name', ' ' ORDER BY n), '-') FROM jsonb_array_elements(
+        pg_temp.call($1, 'search_groups', jsonb_build_object('name', $2, 'match', $3)) -> 'reply' -> 'groups') WITH ORDINALITY e (g, n) $$;
+CREATE FUNCTION pg_temp.make(name text, listing text) RETURNS uuid LANGUAGE sql AS $$
+    SELECT groupshare.create_group('ann@x.org', $1, jsonb_build_object('join', '{"rule":"anyone"}'::jsonb, 'listing', $2)) $$;
+
+SELECT count(pg_temp.make(n, 'listed')) FROM unnest(ARRAY['Friends', 'friendly', 'Best_friends', '50%', '500', 'Été', 'a\b']) n \gset
+SELECT pg_temp.make('Friendship', 'exact') AS e \gset
+SELECT pg_temp.make('Friendzone', 'hidden') AS h \gset
+SELECT groupshare.create_group('ann@x.org', 'Friendnew') AS n \gset
+SELECT groupshare.dissolve_group(pg_temp.make('Friendgone', 'listed'));
+
+SELECT is(pg_temp.call('bob@x.org', 'search_groups', '{"name":"friends"}') -> 'reply', jsonb_build_object('groups', jsonb_build_array(jsonb_build_object(
+    'id', (SELECT id FROM groupshare.groups WHERE group_name = 'Friends'), 'name', 'Friends', 'join', 'anyone')), 'next', null), 'exact, without case, is the default');
+SELECT is(pg_temp.names('bob@x.org', 'FRIEND', 'prefix'), 'friendly Friends', 'prefix');
+SELECT is(pg_temp.names('bob@x.org', 'friend', 'part'), 'Best_friends friendly Friends', 'part');
+SELECT is(pg_temp.names('bob@x.org', 'friend', 'exact'), '-', 'a part is not the whole');
+SELECT is(pg_temp.names('bob@x.org', '50%', 'prefix'), '50%', 'a per cent sign is itself');
+SELECT is(pg_temp.names('bob@x.org', '_', 'part'), 'Best_friends', 'so is an underscore');
+SELECT is(pg_temp.names('bob@x.org', '\', 'part'), 'a\b', 'so is a backslash');
+SELECT is(pg_temp.names('bob@x.org', 'Été', 'exact'), 'Été', 'beyond ASCII');
+SELECT is(pg_temp.names('bob@x.org', 'friendship', 'exact'), 'Friendship', 'exact-name-only by its whole name');
+SELECT is(pg_temp.names('bob@x.org', 'friendship', 'prefix') || pg_temp.names('bob@x.org', 'friendship', 'part'), '--', 'and no other way');
+SELECT is(pg_temp.call('bob@x.org', 'search_groups', jsonb_build_object('name', 'friendzone', 'match', m)),
+    pg_temp.call('bob@x.org', 'search_groups', jsonb_build_object('name', 'nothing here', 'match', m)), 'hidden and none are alike: ' || m)
+  FROM unnest(ARRAY['exact', 'prefix', 'part']) m;
+SELECT is(pg_temp.names('ann@x.org', 'friendz', 'prefix'), 'Friendzone', 'its members find it');
+SELECT is(pg_temp.names('ann@x.org', 'friendnew', 'exact') || pg_temp.names('ann@x.org', 'friendgone', 'exact'), '--', 'neither new nor dissolved ones are found');
+SELECT is(pg_temp.names('bob@x.org', $$'; DROP TABLE groupshare.terminal; --$$, 'part'), '-', 'a name is no SQL');
+SELECT is(groupshare.search_groups('bob@x.org', 'friends') -> 'groups' -> 0 ->> 'name', 'Friends', 'the typed function');
+
+SELECT throws_ok(format('SELECT pg_temp.call(%L, %L, %L)', 'bob@x.org', 'search_groups', p), e, NULL, 'refused: ' || p)
+  FROM (VALUES ('{}', 'GS010'), ('{"name":""}', 'GS010'), ('{"name":"x","match":"like"}', 'GS010'), ('{"name":"x","limit":"0"}', 'GS010'),
+    ('{"name":"x","after":"y"}', 'GS010'), ('{"name":"x","after":"11111111-1111-4111-8111-11111111111z/x"}', 'GS010'), ('{"name":"x","sort":"y"}', 'GS011')) v (p, e);
+
+-- Pages: every group once, in order, whatever the size of the page; equal names too.
+SELECT count(pg_temp.make('page ' || n % 5, 'listed')) FROM generate_series(1, 23) n \gset
+CREATE FUNCTION pg_temp.walk(page int) RETURNS uuid[] LANGUAGE plpgsql AS $$
+DECLARE
+    after text; reply jsonb; found uuid[] := '{}';
+BEGIN
+    LOOP
+        reply := pg_temp.call('bob@x.org', 'search_groups', jsonb_strip_nulls(jsonb_build_object('name', 'page', 'match', 'prefix', 'limit', page::text, 'after', after))) -> 'reply';
+        found := found || ARRAY(SELECT (g ->> 'id')::uuid FROM jsonb_array_elements(reply -> 'groups') WITH ORDINALITY e (g, n) ORDER BY n);
+        after := reply ->> 'next';
+        EXIT WHEN after IS NULL OR cardinality(found) > 100;
+    END LOOP;
+    RETURN found;
+END $$;
+SELECT is(pg_temp.walk(p), ARRAY(SELECT id FROM groupshare.sharing_group WHERE name LIKE 'page %' ORDER BY name, id), 'pages of ' || p)
+  FROM unnest(ARRAY[1, 2, 7, 23, 24, 100]) p;
+
+-- The index serves exact and prefix, with the very conditions of the code.
+INSERT INTO groupshare.sharing_group (home, name, creator, state, join_rule)
+    SELECT server_id, 'filler ' || n, pg_temp.id('ann@x.org'), 'live', 'anyone' FROM groupshare.self, generate_series(1, 5000) n;
+ANALYZE groupshare.sharing_group;
+CREATE FUNCTION pg_temp.plan_of(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    line text; lines text := '';
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN ' || query LOOP lines := lines || line || E'\n'; END LOOP;
+    RETURN lines;
+END $$;
+PREPARE prefix(text) AS SELECT id FROM groupshare.sharing_group g WHERE g.state = 'live' AND g.name_key ~>=~ lower($1)
+    AND g.name_key ~<~ (lower($1) || chr(1114111)) ORDER BY g.name_key USING ~<~, g.id LIMIT 101;
+SET LOCAL plan_cache_mode = force_generic_plan;
+SELECT matches(pg_temp.plan_of($$ EXECUTE prefix('fr') $$), 'sharing_group_name', 'prefix walks the index');
+
+SELECT * FROM finish();
+ROLLBACK;
