@@ -112,7 +112,7 @@ SELECT is(state, 'cancelled', 'its reservation is cancelled') FROM groupshare.re
 SELECT is(pg_temp.receipt(:'empty_device', :'empty_object', 0, '', 11), 'unwanted', 'its bytes are unwanted');
 
 -- Maintenance
-INSERT INTO groupshare.used_challenge VALUES ('old', now() - interval '1 second'), ('new', now() + interval '1 second');
+INSERT INTO groupshare.used_challenge VALUES ('old', now() - interval '2 minutes'), ('new', now() + interval '1 second');
 UPDATE groupshare.device_work SET done_at = now() - interval '8 days' WHERE done_at IS NOT NULL;
 SELECT groupshare.run_maintenance() \g /dev/null
 SELECT results_eq('SELECT jti FROM groupshare.used_challenge', ARRAY['new'], 'expired challenges go');
