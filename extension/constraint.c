@@ -9,8 +9,8 @@
 
 #include "access/htup_details.h"
 #include "commands/trigger.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/uuid.h"
 
@@ -54,27 +54,26 @@ static HeapTuple row_of(const TriggerData *data)
 	return TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
 }
 
-static char *text_field(const TriggerData *data, HeapTuple row, const char *name)
+/* A column of the row; none of those asked for can be NULL. */
+static Datum field(const TriggerData *data, HeapTuple row, const char *name)
 {
-	TupleDesc desc = RelationGetDescr(data->tg_relation);
+	AttrNumber number = get_attnum(RelationGetRelid(data->tg_relation), name);
+	bool isnull = true;
+	Datum value = (Datum)0;
 
-	return SPI_getvalue(row, desc, SPI_fnumber(desc, name));
-}
-
-static pg_uuid_t *uuid_field(const TriggerData *data, HeapTuple row, const char *name)
-{
-	TupleDesc desc = RelationGetDescr(data->tg_relation);
-	bool isnull;
-
-	return DatumGetUUIDP(SPI_getbinval(row, desc, SPI_fnumber(desc, name), &isnull));
+	if (number != InvalidAttrNumber)
+		value = heap_getattr(row, number, RelationGetDescr(data->tg_relation), &isnull);
+	if (isnull)
+		elog(ERROR, "no value in column \"%s\" of the trigger's row", name);
+	return value;
 }
 
 /* BEFORE UPDATE OF state ON membership */
 Datum gs_check_membership_move(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = trigger_data(fcinfo);
-	char *from = text_field(data, data->tg_trigtuple, "state");
-	char *to = text_field(data, data->tg_newtuple, "state");
+	char *from = TextDatumGetCString(field(data, data->tg_trigtuple, "state"));
+	char *to = TextDatumGetCString(field(data, data->tg_newtuple, "state"));
 
 	if (strcmp(from, to) != 0 && !gs_member_may_move(gs_member_state_from(from), gs_member_state_from(to)))
 		ereport(ERROR,
@@ -87,8 +86,8 @@ Datum gs_check_membership_move(PG_FUNCTION_ARGS)
 Datum gs_check_administrator(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = trigger_data(fcinfo);
-	bool of_group = strcmp(SPI_getrelname(data->tg_relation), "sharing_group") == 0;
-	Datum group = UUIDPGetDatum(uuid_field(data, row_of(data), of_group ? "id" : "group_id"));
+	bool of_group = strcmp(RelationGetRelationName(data->tg_relation), "sharing_group") == 0;
+	Datum group = field(data, row_of(data), of_group ? "id" : "group_id");
 
 	gs_plan_open();
 	if (gs_plan_run(&lock_group, &group, NULL, 1) > 0 && gs_plan_run_latest(&find_group, &group, 1) > 0 &&
@@ -106,7 +105,7 @@ Datum gs_check_administrator(PG_FUNCTION_ARGS)
 Datum gs_check_listed(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = trigger_data(fcinfo);
-	Datum group = UUIDPGetDatum(uuid_field(data, row_of(data), "group_id"));
+	Datum group = field(data, row_of(data), "group_id");
 
 	gs_plan_open();
 	(void)gs_plan_run(&lock_group, &group, NULL, 1);
