@@ -37,7 +37,7 @@ static const struct {
 	 "larger plan."},
 	{"no_room", false, "No storage device has room for it now. Try later, or tell the operator."},
 	{"devices_busy", false, "Try again in a moment."},
-	{"device_unavailable", false,
+	{"device_unavailable", true,
 	 "The storage device that holds it is away. Try again later; what is fetched so far is kept."},
 	{"too_many_requests", false, "Wait a while, then try again."},
 	{"not_found", false, "It does not exist, or you may not see it."},
@@ -124,6 +124,13 @@ void gs_error_restore(GsErrorBox *box, const GsErrorBox *saved)
 int gs_error_memory(GsErrorBox *box)
 {
 	return gs_error_set(box, GS_CLIENT_NO_MEMORY, NULL, "out of memory");
+}
+
+int gs_error_at(GsErrorBox *box, const char *where, const char *hint)
+{
+	GsErrorBox before = *box;
+
+	return gs_error_set(box, before.error.status, hint, "%s: %s", where, before.message);
 }
 
 GsClientStatus gs_error_of_http(int http_status)

@@ -31,6 +31,9 @@ void gs_error_restore(GsErrorBox *box, const GsErrorBox *saved);
 
 int gs_error_memory(GsErrorBox *box);
 
+/* Puts "where: " before the message and gives it another hint. Returns its status. */
+int gs_error_at(GsErrorBox *box, const char *where, const char *hint);
+
 /*
  * From an answer that is not a success: `body` is problem+json of `size` bytes, or anything else (then the status
  * speaks). `where` names who answered, for the message ("the gateway", "device tokyo-1").

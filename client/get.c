@@ -262,6 +262,7 @@ static int fetch(Get *get, bool *again)
 							 .wait_s = -1};
 	char range[64];
 	char if_range[128];
+	char where[300];
 	char *url;
 	GsHttpReply reply;
 	int status = gs_http_base_url(designated(get, "url"), &url, box);
@@ -269,6 +270,7 @@ static int fetch(Get *get, bool *again)
 	*again = false;
 	if (status != GS_CLIENT_OK)
 		return status;
+	snprintf(where, sizeof(where), "device %s", designated(get, "device") != NULL ? designated(get, "device") : "-");
 	request.url = url;
 	get->answered = false;
 	if (get->at > 0) {
@@ -279,10 +281,9 @@ static int fetch(Get *get, bool *again)
 	}
 	status = gs_http_send(get->client->http, &request, &reply, box);
 	*again = status == GS_CLIENT_NETWORK;
+	if (status == GS_CLIENT_NETWORK)
+		gs_error_at(box, where, "Run get again in a moment: it continues with what is fetched.");
 	if (status == GS_CLIENT_OK && reply.status != 200 && reply.status != 206) {
-		char where[300];
-
-		snprintf(where, sizeof(where), "device %s", designated(get, "device") != NULL ? designated(get, "device") : "");
 		status = gs_error_problem(box, reply.status, reply.body, reply.body_size, reply.request_id, where);
 		/* 401: the ticket has expired or its key was replaced, the next designation brings a new one. */
 		*again = reply.status == 401 || status == GS_CLIENT_NETWORK;

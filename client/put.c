@@ -229,6 +229,7 @@ static Next send_bytes(Put *put, json_t **stored)
 		gs_error_problem(box, reply.status, reply.body, reply.body_size, reply.request_id, where);
 		next = after_refusal(put, reply.status);
 	} else if (status == GS_CLIENT_NETWORK) {
+		gs_error_at(box, where, "Try again in a moment; tell the operator if the device stays away.");
 		/* Not reached at all: it is down. Broken off: once more. */
 		next = !reply.perhaps_received || ++put->device_failures >= DEVICE_FAILURES_MAX ? NEXT_OTHER : NEXT_SAME;
 	} else {

@@ -78,15 +78,17 @@ int gs_session_terminal(GsClient *client, const char **terminal)
 						"this terminal is not enrolled (no settings in %s)", client->config.config_directory);
 }
 
-/* May this failed exchange be tried again? */
-static bool repeatable(const GsCall *call, const GsHttpReply *reply, int sent)
+/* May this exchange be tried again? The box says how it failed. */
+static bool repeatable(const GsClient *client, const GsCall *call, const GsHttpReply *reply, int sent)
 {
 	if (sent == GS_CLIENT_NETWORK)
 		return call->idempotent || !reply->perhaps_received;
 	if (sent != GS_CLIENT_OK || reply->retry_after_s > RETRY_AFTER_MAX_S)
 		return false;
-	/* 429 is said before anything is done; a 503 may follow a commit whose answer was lost. */
-	return reply->status == 429 || (reply->status == 503 && call->idempotent);
+	/* 429 is said before anything is done; a 503 may follow a commit whose answer was lost. A device that is called
+	 * unavailable has been silent for a while: that does not pass within seconds. */
+	return reply->status == 429 ||
+		   (reply->status == 503 && call->idempotent && strcmp(client->box.code, "device_unavailable") != 0);
 }
 
 static int parse_reply(GsClient *client, const GsHttpReply *raw, json_t **reply)
@@ -112,6 +114,7 @@ static int call_with(GsClient *client, const GsCall *call, const char *bearer, j
 	char *url = NULL;
 	char *body = NULL;
 	GsHttpReply raw = {0};
+	bool failed = false;
 	int status;
 
 	*reply = NULL;
@@ -137,16 +140,19 @@ static int call_with(GsClient *client, const GsCall *call, const char *bearer, j
 								 .wait_s = call->wait_s};
 
 		status = gs_http_send(client->http, &request, &raw, &client->box);
-		if (attempt == ATTEMPTS_MAX || !repeatable(call, &raw, status))
+		failed = status == GS_CLIENT_OK && (raw.status < 200 || raw.status > 299);
+		if (failed)
+			gs_error_problem(&client->box, raw.status, raw.body, raw.body_size, raw.request_id, "the gateway");
+		if (attempt == ATTEMPTS_MAX || !repeatable(client, call, &raw, status))
 			break;
 		gs_session_pause(attempt, raw.retry_after_s);
 		gs_http_reply_clear(&raw);
 	}
 	*http_status = raw.status;
-	if (status == GS_CLIENT_OK && raw.status >= 200 && raw.status < 300)
-		status = parse_reply(client, &raw, reply);
+	if (failed)
+		status = client->box.error.status;
 	else if (status == GS_CLIENT_OK)
-		status = gs_error_problem(&client->box, raw.status, raw.body, raw.body_size, raw.request_id, "the gateway");
+		status = parse_reply(client, &raw, reply);
 finish:
 	gs_http_reply_clear(&raw);
 	free(body);

@@ -155,6 +155,21 @@ $eve->type('leave', 'Shared');
 my @new = $ann->ask('watch', '--once');
 ok(@new >= 1 && !grep({ my $id = $_->{id}; grep { $_->{id} eq $id } @events } @new), 'only what is new');
 
+# Live: a watch that waits sees what happens meanwhile.
+my $watch = GroupShare::Process->start(
+    name => 'watch', command => [ program('groupshare'), '--json', 'watch' ], log => scratch('watch') . '/log',
+    cwd  => $ann->{cwd}, env => $ann->env);
+my $cursor = slurp("$ann->{home}/cursor");
+my $asks   = $eve->ask('join', $group);
+wait_for(sub { $watch->log =~ /"inquiry":\s*"\Q$asks->{inquiry}\E"/ }, 'the watch to see the inquiry');
+wait_for(sub { slurp("$ann->{home}/cursor") ne $cursor }, 'its cursor to be kept');
+$watch->stop;
+is(scalar(() = $ann->ask('watch', '--once')), 0, 'what a watch has shown is not shown again');
+
+# More than a page of groups.
+$eve->type('create', "Page $_", '--join', 'anyone') for 1 .. 45;
+is(scalar @{ $eve->ask('groups')->{groups} }, 45, 'all groups, over several pages');
+
 # Text from others does not reach the terminal as it is.
 $cs->sql(q{ALTER TABLE groupshare.sharing_group DROP CONSTRAINT sharing_group_name_check;
     UPDATE groupshare.sharing_group SET name = E'\x1b[31mred' WHERE name = 'Open'});
