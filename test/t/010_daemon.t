@@ -657,6 +657,23 @@ subtest 'an honest client is no flood' => sub {
 	is(answer_to($c, 3), 200, '3 MB in frames of 512 bytes');
 };
 
+subtest 'bodies of requests that were answered early' => sub {
+	my $c = h2($clear);
+	h2_until($c, sub { $_[0]{type} == SETTINGS });
+	h2_send($c, frame(SETTINGS, ACK, 0, ''));
+	for my $i (0 .. 39)    # 20 MB through a connection window of 16 MiB, none of them for a handler
+	{
+		h2_send($c, ask($c, 2 * $i + 1, request(POST => '/refuse'), 0) . frame(DATA, 0, 2 * $i + 1, 'x' x 10000) x 50);
+		h2_until($c, sub { $_[0]{stream} == 2 * $i + 1 && $_[0]{flags} & END_STREAM }) or last;
+	}
+	h2_send($c, ask($c, 101, request(GET => '/pid')));
+	is(answer_to($c, 101), 200, 'do not use up the connection window');
+	$c = h2($clear);
+	h2_send($c, ask($c, 1, request(POST => '/refuse'), 0));
+	my $reset = h2_until($c, sub { $_[0]{type} == RST });
+	is(unpack('N', $reset->{payload}), 0, 'and are ended by RST_STREAM without error');
+};
+
 subtest 'connections per address' => sub {
 	my @open = map { h2($clear) } 1 .. 30;
 	my $refused = 0;
