@@ -209,19 +209,30 @@ static bool text_int64(const JsonbValue *value, int64 *out)
 	return true;
 }
 
+static void refuse_range(const char *name, int64 min, int64 max)
+{
+	refuse(name, psprintf("a whole number from " INT64_FORMAT " to " INT64_FORMAT, min, max));
+}
+
 bool gs_body_int64(Jsonb *body, const char *name, bool required, int64 min, int64 max, int64 *out)
 {
 	JsonbValue *value = member(body, name, required);
-	bool read = false;
 
 	if (value == NULL)
 		return false;
-	if (value->type == jbvNumeric)
-		read = numeric_int64(value->val.numeric, out);
-	else if (value->type == jbvString)
-		read = text_int64(value, out);
-	if (!read || *out < min || *out > max)
-		refuse(name, psprintf("a whole number from " INT64_FORMAT " to " INT64_FORMAT, min, max));
+	if (value->type != jbvNumeric || !numeric_int64(value->val.numeric, out) || *out < min || *out > max)
+		refuse_range(name, min, max);
+	return true;
+}
+
+bool gs_body_digits(Jsonb *params, const char *name, bool required, int64 min, int64 max, int64 *out)
+{
+	JsonbValue *value = member(params, name, required);
+
+	if (value == NULL)
+		return false;
+	if (value->type != jbvString || !text_int64(value, out) || *out < min || *out > max)
+		refuse_range(name, min, max);
 	return true;
 }
 

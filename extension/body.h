@@ -19,8 +19,9 @@ char *gs_body_identifier(Jsonb *body, const char *name, bool required); /* norma
 char *gs_body_group_name(Jsonb *body, const char *name, bool required);
 char *gs_body_share_name(Jsonb *body, const char *name, bool required);
 pg_uuid_t *gs_body_uuid(Jsonb *body, const char *name, bool required);
-bool gs_body_int64(Jsonb *body, const char *name, bool required, int64 min, int64 max,
-				   int64 *out); /* JSON integer, or a string of digits in params */
+bool gs_body_int64(Jsonb *body, const char *name, bool required, int64 min, int64 max, int64 *out);
+/* The same of a parameter, where a number is a string of digits. */
+bool gs_body_digits(Jsonb *params, const char *name, bool required, int64 min, int64 max, int64 *out);
 bool gs_body_bool(Jsonb *body, const char *name, bool required, bool *out);
 bytea *gs_body_sha256(Jsonb *body, const char *name, bool required);                    /* 64 hex digits -> 32 bytes */
 bytea *gs_body_base64url(Jsonb *body, const char *name, bool required, int size_bytes); /* exact decoded size */

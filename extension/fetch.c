@@ -68,8 +68,8 @@ Datum gs_api_events(PG_FUNCTION_ARGS)
 	GsRequest *request = gs_request_begin(fcinfo, true, params, NULL);
 	int64 after = 0, limit = PAGE_MAX;
 
-	(void)gs_body_int64(request->params, "after", false, 0, PG_INT64_MAX, &after);
-	(void)gs_body_int64(request->params, "limit", false, 1, PAGE_MAX, &limit);
+	(void)gs_body_digits(request->params, "after", false, 0, PG_INT64_MAX, &after);
+	(void)gs_body_digits(request->params, "limit", false, 1, PAGE_MAX, &limit);
 	position_new(&request->terminal->id);
 	(void)gs_plan_run(&find_page,
 					  (Datum[]){UUIDPGetDatum(&request->terminal->id), Int64GetDatum(after), Int32GetDatum(limit)},

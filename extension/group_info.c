@@ -107,7 +107,7 @@ Datum gs_api_my_groups(PG_FUNCTION_ARGS)
 	int64 limit = GS_GROUP_INFO_PAGE;
 	GsReply reply;
 
-	(void)gs_body_int64(request->params, "limit", false, 1, GS_GROUP_INFO_PAGE, &limit);
+	(void)gs_body_digits(request->params, "limit", false, 1, GS_GROUP_INFO_PAGE, &limit);
 	if (owner != NULL && group == NULL)
 		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("\"terminal\" needs \"group\"")));
 	if (group != NULL)

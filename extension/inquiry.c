@@ -277,7 +277,7 @@ Datum gs_api_inquiries(PG_FUNCTION_ARGS)
 	pg_uuid_t *after = gs_body_uuid(request->params, "after", false);
 	int64 limit = PAGE_MAX;
 
-	(void)gs_body_int64(request->params, "limit", false, 1, PAGE_MAX, &limit);
+	(void)gs_body_digits(request->params, "limit", false, 1, PAGE_MAX, &limit);
 	(void)gs_plan_run(&find_page,
 					  (Datum[]){UUIDPGetDatum(&request->terminal->id), UUIDPGetDatum(after), Int32GetDatum(limit)},
 					  after == NULL ? " n " : NULL, 1);

@@ -101,7 +101,7 @@ Datum gs_api_search_groups(PG_FUNCTION_ARGS)
 	int64 limit = PAGE_MAX;
 	Jsonb *reply;
 
-	(void)gs_body_int64(request->params, "limit", false, 1, PAGE_MAX, &limit);
+	(void)gs_body_digits(request->params, "limit", false, 1, PAGE_MAX, &limit);
 	reply = search(&request->terminal->id, name, match == NULL ? "exact" : match, after, limit);
 	return gs_request_reply(fcinfo, 200, reply, NULL);
 }

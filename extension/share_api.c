@@ -45,7 +45,7 @@ Datum gs_api_shares(PG_FUNCTION_ARGS)
 	char *after;
 	Datum values[3];
 
-	gs_body_int64(request->params, "limit", false, 1, SHARES_PAGE_MOST, &limit);
+	gs_body_digits(request->params, "limit", false, 1, SHARES_PAGE_MOST, &limit);
 	after = gs_body_text(request->params, "after", false);
 	values[0] = UUIDPGetDatum(&request->terminal->id);
 	values[1] = CStringGetTextDatum(after != NULL ? after : "");
