@@ -59,6 +59,12 @@ for my $file (qw(completion/_groupshare completion/groupshare.fish man/groupshar
     is(join(' ', grep { $text !~ /\b$_\b/ } @commands), '', "and so does $file");
 }
 
+# The manual's program is the one that is built and run (310).
+my ($in_manual) = slurp(root() . '/client/man/libgroupshare.3') =~ /^\.SH EXAMPLE\n\.nf\n(.*?)^\.fi$/ms;
+$in_manual =~ s/\\e/\\/g;
+my $built = slurp(root() . '/client/example.c') =~ s{\A.*?^(?=#include)}{}msr =~ s/"groupshare\.h"/<groupshare.h>/r;
+is($in_manual, $built, "the manual's example is client/example.c");
+
 # The shared library shows what groupshare.h promises, and nothing else.
 my @promised = slurp(root() . "/client/groupshare.h") =~ /^GS_C\w+ .*?\b(gs_client_\w+)\(/mg;
 my @shown = sort map { (split)[-1] } split /\n/, run_ok('nm', '-D', '--defined-only', program('libgroupshare.so'));
