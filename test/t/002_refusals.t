@@ -123,7 +123,10 @@ is_problem($ann->post('/v1/uploads', { name => 'x', size => 1, groups => [$nobod
     404, 'not_found', 'upload: for a group that is not there');
 my $carl = new_terminal('carl@example.org', @known);
 is_problem($carl->post('/v1/uploads', { name => 'x', size => 1, groups => [$group] }),
-    404, 'not_found', 'upload: for a group that he is not in, which looks the same');
+    403, 'not_a_member', 'upload: in no group at all');
+$carl->create_group('his', { join => { rule => 'anyone' } });
+is_problem($carl->post('/v1/uploads', { name => 'x', size => 1, groups => [$group] }),
+    404, 'not_found', 'upload: for a group that he is not in, which looks like no group');
 is_problem($ann->post('/v1/uploads', { name => 'huge', size => 1 << 40 }), 507, 'no_room', 'upload: bigger than any device');
 $cs->sql(q{UPDATE groupshare.plan SET quota_bytes = 1000, max_object_bytes = 900 WHERE name = 'standard'});
 is_problem($ann->post('/v1/uploads', { name => 'big', size => 901 }), 413, 'too_large', 'upload: more than the plan allows');
@@ -133,6 +136,6 @@ is_problem($bob->post('/v1/downloads', { owner => 'ann@example.org' }), 400, 'in
 is_problem($bob->post('/v1/downloads', { share => $nobody }), 404, 'not_found', 'download: nothing');
 is_problem($bob->delete("/v1/shares/$nobody"), 404, 'not_found', 'delete: nothing');
 
-is($row->('sharing_group'), 1, 'no refused call made a group');
+is($row->('sharing_group'), 2, 'no refused call made a group');
 is($row->(q{reservation WHERE state = 'live'}), 2, 'nor reserved anything');
 done_testing;
