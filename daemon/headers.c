@@ -130,7 +130,8 @@ static void answer_method(GsStream *stream, const char *allow)
 {
 	const GsHeader header = {"allow", allow};
 
-	gs_problem_send_with(stream, 405, "method_not_allowed", NULL, NULL, 0, &header, 1);
+	gs_problem_send_with(stream, 405, "method_not_allowed",
+						 "The path has no such method; the Allow header names those it has.", NULL, 0, &header, 1);
 }
 
 /* Finds the handler; NULL when the stream was answered instead. */

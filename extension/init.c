@@ -94,9 +94,11 @@ void _PG_init(void)
 		DefineCustomIntVariable(s->name, s->description, NULL, s->value, s->initial, s->min, s->max, s->context,
 								s->unit, NULL, NULL, NULL);
 	}
-	DefineCustomStringVariable("groupshare.databases", "The databases that the background worker serves.",
-							   "Comma separated; a change needs a restart.", &gs_databases, "", PGC_POSTMASTER,
-							   GUC_LIST_INPUT, NULL, NULL, NULL);
+	/* Only the postmaster can have it: a session that loads the module by itself has no worker either. */
+	if (process_shared_preload_libraries_in_progress)
+		DefineCustomStringVariable("groupshare.databases", "The databases that the background worker serves.",
+								   "Comma separated; a change needs a restart.", &gs_databases, "", PGC_POSTMASTER,
+								   GUC_LIST_INPUT, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("groupshare");
 	if (process_shared_preload_libraries_in_progress)
 		gs_worker_register();
