@@ -109,6 +109,7 @@ sub start {
     my ($class, %o) = @_;
     my $self = bless { signal => 'TERM', %o, detached => $DETACHED }, $class;
     push @logs, [ $o{name}, $o{log} ] if !grep { $_->[1] eq $o{log} } @logs;
+    spit($o{log}, '') if !-e $o{log};
     my $pid = fork // croak "fork: $!";
     if (!$pid) {
         setsid() if $DETACHED;
