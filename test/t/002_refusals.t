@@ -116,7 +116,7 @@ is_problem($ann->post("/v1/groups/$nobody/join", {}), 404, 'not_found', 'join: a
 # Uploads and downloads.
 is_problem($ann->post('/v1/uploads', { name => 'x', size => -1 }), 400, 'invalid_parameter', 'upload: a negative size');
 is_problem($ann->post('/v1/uploads', { name => 'x', size => 1.5 }), 400, 'invalid_parameter', 'upload: half a byte');
-is_problem($ann->post('/v1/uploads', { name => 'x', size => 'big' }), 400, 'invalid_parameter', 'upload: a size in words');
+is_problem($ann->post('/v1/uploads', { name => 'x', size => '1' }), 400, 'invalid_parameter', 'upload: a size in quotes');
 is_problem($ann->post('/v1/uploads', { name => 'x', size => 1, sha256 => 'abc' }),
     400, 'invalid_parameter', 'upload: half a digest');
 is_problem($ann->post('/v1/uploads', { name => 'x', size => 1, groups => [$nobody] }),
