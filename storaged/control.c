@@ -80,7 +80,7 @@ static void measure(GsControl *control)
 	control->measuring = true;
 	if (control->server != NULL)
 		control->server->staged_floor_bytes = control->server->staged_bytes;
-	gs_job_submit(&control->measure_job, control->store, control, measure_run, measure_done);
+	gs_job_submit(&control->measure_job, control->store, GS_JOB_LIGHT, control, measure_run, measure_done);
 }
 
 static void send_call(GsControl *control, CallKind kind)

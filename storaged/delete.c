@@ -73,7 +73,7 @@ static void delete_begin(GsStream *stream)
 		look->object = ticket.object;
 		look->running = true;
 		gs_stream_set_data(stream, look);
-		gs_job_submit(&look->job, store, look, look_run, look_done);
+		gs_job_submit(&look->job, store, GS_JOB_LIGHT, look, look_run, look_done);
 	}
 }
 

@@ -71,7 +71,7 @@ static void submit(Get *get, void (*run)(void *), void (*done)(void *))
 {
 	assert(!get->running);
 	get->running = true;
-	gs_job_submit(&get->job, get->store, get, run, done);
+	gs_job_submit(&get->job, get->store, GS_JOB_LIGHT, get, run, done);
 }
 
 /* The end ------------------------------------------------------------------------------------------------------------

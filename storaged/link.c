@@ -191,7 +191,7 @@ static void reconnect(uv_timer_t *timer)
 	GsLink *link = timer->data;
 
 	set_state(link, GS_LINK_RESOLVING);
-	gs_job_submit(&link->job, link->store, link, resolve_run, resolve_done);
+	gs_job_submit(&link->job, link->store, GS_JOB_LIGHT, link, resolve_run, resolve_done);
 }
 
 void gs_link_drop(GsLink *link, const char *why)

@@ -85,6 +85,8 @@ static void *worker_start(uv_loop_t *loop, const void *settings, int worker_inde
 	store->settings = settings;
 	store->disk = (GsDisk){-1, -1, -1, -1, -1};
 	TAILQ_INIT(&store->waits);
+	for (int kind = 0; kind < GS_JOB_KINDS; kind++)
+		TAILQ_INIT(&store->waiting[kind]);
 	uv_timer_init(loop, &store->wait_timer);
 	store->wait_timer.data = store;
 	gs_measure_register();

@@ -68,7 +68,7 @@ static void commit(GsPut *put)
 	put->stored.server = put->ticket.server;
 	put->commit_start_ns = uv_hrtime();
 	gs_put_set_state(put, PUT_COMMITTING);
-	gs_put_submit(put, commit_run, commit_done);
+	gs_put_submit(put, GS_JOB_SYNC, commit_run, commit_done);
 }
 
 /* Receiving ----------------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ void gs_put_pump(GsPut *put)
 		gs_put_fail_now(put);
 	} else if (put->filling.bytes > 0) {
 		gs_blocks_move(&put->filling, &put->writing);
-		gs_put_submit(put, write_run, write_done);
+		gs_put_submit(put, GS_JOB_WRITE, write_run, write_done);
 	} else if (put->ended && put->comparing) {
 		gs_put_compare_finish(put);
 	} else if (put->ended) {
@@ -230,12 +230,13 @@ static void put_begin(GsStream *stream)
 	if (!gs_auth_check(stream, store, &ticket))
 		return;
 	put = calloc(1, sizeof(*put));
-	if (put == NULL || !gs_store_begin(store)) {
+	if (put == NULL || store->uploads >= (size_t)store->settings->max_uploads || !gs_store_begin(store)) {
 		free(put);
 		gs_problem_send(stream, gs_put_overloaded.status, gs_put_overloaded.code, gs_put_overloaded.detail, NULL,
 						gs_put_overloaded.retry_after_s);
 		return;
 	}
+	store->uploads++;
 	put->store = store;
 	put->stream = stream;
 	put->ticket = ticket;
@@ -245,7 +246,7 @@ static void put_begin(GsStream *stream)
 	if (problem != NULL)
 		gs_put_answer_problem(put, problem);
 	else
-		gs_put_submit(put, open_run, open_done);
+		gs_put_submit(put, GS_JOB_LIGHT, open_run, open_done);
 }
 
 static void put_data(GsStream *stream, const uint8_t *bytes, size_t size)

@@ -49,11 +49,11 @@ void gs_put_set_state(GsPut *put, GsPutState state)
 	put->state = state;
 }
 
-void gs_put_submit(GsPut *put, void (*run)(void *), void (*done)(void *))
+void gs_put_submit(GsPut *put, GsJobKind kind, void (*run)(void *), void (*done)(void *))
 {
 	assert(!put->running);
 	put->running = true;
-	gs_job_submit(&put->job, put->store, put, run, done);
+	gs_job_submit(&put->job, put->store, kind, put, run, done);
 }
 
 void gs_put_claim(GsPut *put)
@@ -78,6 +78,7 @@ void gs_put_free(GsPut *put)
 	gs_blocks_clear(&put->filling);
 	gs_blocks_clear(&put->writing);
 	EVP_MD_CTX_free(put->digest);
+	put->store->uploads--;
 	gs_store_end(put->store);
 	free(put);
 }
@@ -172,7 +173,7 @@ void gs_put_fail_now(GsPut *put)
 	put->staged = false;
 	gs_server_unstage(put->server, put->offset.size);
 	gs_put_set_state(put, PUT_DISCARDING);
-	gs_put_submit(put, discard_run, discard_done);
+	gs_put_submit(put, GS_JOB_LIGHT, discard_run, discard_done);
 }
 
 const GsProblem *gs_put_stage_problem(GsPut *put)

@@ -73,7 +73,7 @@ static void identical(GsPut *put)
 	} else {
 		gs_put_claim(put);
 		gs_put_set_state(put, PUT_CONFIRMING);
-		gs_put_submit(put, confirm_run, confirm_done);
+		gs_put_submit(put, GS_JOB_LIGHT, confirm_run, confirm_done);
 	}
 }
 

@@ -123,6 +123,17 @@ void gs_receipt_retry(GsServer *server)
 	TAILQ_CONCAT(&server->receipts, &server->postponed, link);
 }
 
+/* A waiter may end with this, but never waits anew. */
+static void tell_waiters(GsStore *store, GsReceipt *receipt)
+{
+	GsReceiptWait *wait;
+
+	while ((wait = TAILQ_FIRST(&receipt->waits)) != NULL) {
+		release_wait(store, wait);
+		wait->done(wait, receipt->outcome);
+	}
+}
+
 static void finish_run(void *owner)
 {
 	GsReceipt *receipt = owner;
@@ -138,7 +149,6 @@ static void finish_done(void *owner)
 {
 	GsReceipt *receipt = owner;
 	GsStore *store = receipt->job.store;
-	GsReceiptWait *wait;
 
 	/* The journal then still has it: the next start sends the receipt once more, and gets the same answer. */
 	if (receipt->error != 0)
@@ -147,10 +157,7 @@ static void finish_done(void *owner)
 	else if (receipt->outcome != GS_RECEIPT_STORED)
 		store->used_bytes -= receipt->sidecar.size_bytes;
 	gs_active_remove(&store->active, &receipt->active);
-	while ((wait = TAILQ_FIRST(&receipt->waits)) != NULL) {
-		release_wait(store, wait);
-		wait->done(wait, receipt->outcome);
-	}
+	tell_waiters(store, receipt);
 	free(receipt);
 }
 
@@ -162,7 +169,10 @@ void gs_receipt_finish(GsStore *store, GsReceipt *receipt, GsReceiptOutcome outc
 	TAILQ_REMOVE(&receipt->server->receipts, receipt, link);
 	receipt->server->receipt_count--;
 	gs_metric_add(&gs_metric_receipts_pending, -1);
-	gs_job_submit(&receipt->job, store, receipt, finish_run, finish_done);
+	gs_job_submit(&receipt->job, store, GS_JOB_LIGHT, receipt, finish_run, finish_done);
+	/* Stored is stored wherever the sidecar is; of a removal nothing is said before it is done. */
+	if (outcome == GS_RECEIPT_STORED)
+		tell_waiters(store, receipt);
 }
 
 void gs_receipt_free_all(GsStore *store)

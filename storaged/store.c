@@ -23,31 +23,56 @@ static void check_drained(GsStore *store)
 		gs_program_drained(store);
 }
 
+static void job_done(uv_work_t *work, int status);
+
+static void start(GsJob *job)
+{
+	int error = uv_queue_work(job->store->loop, &job->work, job_run, job_done);
+
+	assert(error == 0); /* it fails only without a callback */
+	(void)error;
+}
+
+static void start_waiting(GsStore *store, GsJobKind kind)
+{
+	size_t threads = (size_t)store->settings->io_threads;
+	const size_t most[GS_JOB_KINDS] = {
+		[GS_JOB_LIGHT] = SIZE_MAX, [GS_JOB_WRITE] = (threads + 3) / 4, [GS_JOB_SYNC] = threads / 2};
+	GsJob *job;
+
+	while (store->running[kind] < most[kind] && (job = TAILQ_FIRST(&store->waiting[kind])) != NULL) {
+		TAILQ_REMOVE(&store->waiting[kind], job, link);
+		store->running[kind]++;
+		start(job);
+	}
+}
+
 static void job_done(uv_work_t *work, int status)
 {
 	GsJob *job = work->data;
 	GsStore *store = job->store;
+	GsJobKind kind = job->kind;
 
 	assert(status == 0);
 	(void)status;
 	store->jobs--;
+	store->running[kind]--;
 	job->done(job->owner); /* may free the job */
+	start_waiting(store, kind);
 	check_drained(store);
 }
 
-void gs_job_submit(GsJob *job, GsStore *store, void *owner, void (*run)(void *), void (*done)(void *))
+void gs_job_submit(GsJob *job, GsStore *store, GsJobKind kind, void *owner, void (*run)(void *), void (*done)(void *))
 {
-	int error;
-
 	job->work.data = job;
 	job->store = store;
+	job->kind = kind;
 	job->owner = owner;
 	job->run = run;
 	job->done = done;
 	store->jobs++;
-	error = uv_queue_work(store->loop, &job->work, job_run, job_done);
-	assert(error == 0); /* it fails only without a callback */
-	(void)error;
+	TAILQ_INSERT_TAIL(&store->waiting[kind], job, link);
+	start_waiting(store, kind);
 }
 
 GsServer *gs_store_server(GsStore *store, const GsUuid *id, bool add)

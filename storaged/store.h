@@ -22,6 +22,14 @@ struct GsReceipt;
 struct GsReceiptWait;
 TAILQ_HEAD(GsReceiptQueue, GsReceipt);
 TAILQ_HEAD(GsReceiptWaits, GsReceiptWait);
+struct GsJob;
+TAILQ_HEAD(GsJobQueue, GsJob);
+
+/*
+ * Syncs wait for the disk, half of the threads at most do so; writes free memory, they have a quarter for themselves;
+ * what is left answers reports, acknowledgements and reads, which so never wait behind a slow disk's queue.
+ */
+typedef enum GsJobKind { GS_JOB_LIGHT, GS_JOB_WRITE, GS_JOB_SYNC, GS_JOB_KINDS } GsJobKind;
 
 /* What this device does for one control server. */
 typedef struct GsServer {
@@ -52,8 +60,10 @@ typedef struct GsStore {
 	size_t control_count;
 	struct GsReceiptWaits waits; /* oldest first */
 	uv_timer_t wait_timer;
-	uint64_t used_bytes; /* stored and allocated, by the objects' sizes */
-	size_t transfers, jobs;
+	uint64_t used_bytes;                     /* stored and allocated, by the objects' sizes */
+	size_t transfers, uploads, jobs;         /* uploads are transfers too */
+	struct GsJobQueue waiting[GS_JOB_KINDS]; /* bounded by the transfers: each has one job at most */
+	size_t running[GS_JOB_KINDS];
 	bool read_only; /* this disk failed to keep a promise; until the daemon is started again */
 	bool draining;
 } GsStore;
@@ -65,9 +75,11 @@ typedef struct GsJob {
 	void *owner;
 	void (*run)(void *owner);  /* pool thread */
 	void (*done)(void *owner); /* loop thread */
+	GsJobKind kind;
+	TAILQ_ENTRY(GsJob) link;
 } GsJob;
 
-void gs_job_submit(GsJob *job, GsStore *store, void *owner, void (*run)(void *), void (*done)(void *));
+void gs_job_submit(GsJob *job, GsStore *store, GsJobKind kind, void *owner, void (*run)(void *), void (*done)(void *));
 
 /* NULL when `id` is new and the table is full (or `add` is false). */
 GsServer *gs_store_server(GsStore *store, const GsUuid *id, bool add);

@@ -72,7 +72,7 @@ void gs_put_pump(GsPut *put);
  */
 
 void gs_put_set_state(GsPut *put, GsPutState state);
-void gs_put_submit(GsPut *put, void (*run)(void *), void (*done)(void *));
+void gs_put_submit(GsPut *put, GsJobKind kind, void (*run)(void *), void (*done)(void *));
 void gs_put_claim(GsPut *put);
 void gs_put_unclaim(GsPut *put);
 void gs_put_free(GsPut *put);

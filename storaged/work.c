@@ -103,5 +103,5 @@ void gs_work_take(GsStore *store, GsServer *server, const GsWorkItem *items, siz
 		return;
 	}
 	server->working = true;
-	gs_job_submit(&batch->job, store, batch, batch_run, batch_done);
+	gs_job_submit(&batch->job, store, GS_JOB_LIGHT, batch, batch_run, batch_done);
 }

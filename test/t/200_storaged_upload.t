@@ -27,6 +27,7 @@ for my $size (0, 1, 300_000) {
         { object => $upload->{object}, size => $size, sha256 => sha256_hex($content), state => 'stored' },
         "$size bytes: the answer");
     is(share_state($upload), 'stored', "$size bytes: the control server knows");
+    settled($device);
     my $shard = 'objects/' . substr $upload->{object}, 0, 2;
     is(slurp("$device->{root}/$shard/$upload->{object}"), $content, "$size bytes: on disk");
     my $sidecar = json_decode(slurp("$device->{root}/$shard/$upload->{object}.json"));
@@ -35,7 +36,6 @@ for my $size (0, 1, 300_000) {
         "$size bytes: the disk describes itself");
     is(get(designation($ann, $upload))->{body}, $content, "$size bytes: come back");
 }
-is_deeply(files_under($device, 'journal'), [], 'acknowledged: no journal entry');
 nothing_staged('after uploads');
 
 # Wrong bytes.
@@ -44,7 +44,7 @@ my $size    = length $content;
 my %wrong   = (shorter => substr($content, 1), longer => "${content}x");
 for my $what (sort keys %wrong) {
     my $upload = notice($ann, $size);
-    my $before = files_under($device);
+    my $before = settled($device);
     is_problem(put($upload, bytes($wrong{$what})), 400, 'size_mismatch', "a body that says it is $what");
     is_problem(put($upload, bytes($wrong{$what}), curl => [ '--header', 'content-length:' ]),
         400, 'size_mismatch', "a body that turns out $what");
@@ -52,7 +52,7 @@ for my $what (sort keys %wrong) {
     is(share_state($upload), 'pending', "$what: not stored");
 }
 my $upload = notice($ann, $size, sha256 => sha256_hex($content));
-my $before = files_under($device);
+my $before = settled($device);
 is_problem(put($upload, bytes('the wrong bytes')), 422, 'digest_mismatch', 'other bytes than the notice announced');
 is_problem(put($upload, bytes($content), headers => [ 'repr-digest' => repr_digest('x') ]),
     422, 'digest_mismatch', 'Repr-Digest against the notice');
@@ -104,7 +104,7 @@ is_problem(http('DELETE', $slow->{url}, token => $slow->{ticket}), 409, 'stored'
 
 # What the control server does not want.
 my $unwanted = notice($ann, $size);
-$before = files_under($device);
+$before = settled($device);
 $cs->sql(q{SELECT groupshare.delete_share(:'id', :'share')}, id => 'ann@example.org', share => $unwanted->{share});
 is_problem(put($unwanted, bytes($content)), 410, 'unwanted', 'the share was deleted meanwhile');
 is_deeply(files_under($device), $before, 'its bytes are not kept');

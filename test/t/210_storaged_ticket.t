@@ -16,7 +16,7 @@ my $other  = '00000000-0000-4000-8000-000000000000';
 
 sub put_with { my ($token, %o) = @_; return put({ %{$upload}, ticket => $token }, $file, %o) }
 
-my $before = files_under($device);
+my $before = settled($device);
 is_problem(put_with(undef), 401, 'ticket_missing', 'no ticket');
 is(put_with(undef)->{headers}{'www-authenticate'}, 'Bearer', 'WWW-Authenticate says what is missing');
 my @cases = (
@@ -74,7 +74,7 @@ my @names = (
     uc $upload->{object}, "$upload->{object}%2f..%2fx", './.', '%c0%ae%c0%ae', 'lock', 'x' x 300, '%ff', 'CON', '%0d%0ax:y',
     "$upload->{object}/", "/$upload->{object}", 'a%5cb', '%e2%80%ae');
 my $url = $device->url . '/v1/objects';
-$before = files_under($device);
+$before = settled($device);
 my $outside = run_ok('find', $device->{dir}, '-path', $device->{root}, '-prune', '-o', '-type', 'f', '-print');
 for my $name (@names) {
     for my $method (qw(PUT GET DELETE)) {

@@ -7,23 +7,40 @@ my $cs     = new_control_server(name => 'cs1');
 my $device = add_device(
     servers => [$cs], name => 'd1', location => 'eu/a', capacity => 1 << 30,
     settings => {
-        storage => { report_interval_ms => 200, receipt_wait_ms => 100, max_transfers => 2, max_receipts => 2 } });
+        storage => { report_interval_ms => 200, receipt_wait_ms => 100, max_transfers => 2, max_uploads => 1, max_receipts => 2 } });
 my $ann  = new_owner($cs, 'ann@example.org');
 my $size = 400_000;
 my $file = spit(scratch('f') . '/f', 'z' x $size);
 sub transfers { return http('GET', $device->url . '/metrics')->{body} =~ /^groupshare_storaged_transfers\S* (\d+)$/m ? $1 : die }
 sub capacity { return $cs->sql('SELECT capacity_bytes FROM groupshare.device_ledger') }
 
-# Transfers: two may run, the third is told to come again, and then may.
+# Uploads: one may run, the second is told to come again; a download still has its place.
+my $large = large_file(80);    # more than the client's window
+my $long  = notice($ann, -s $large);
+is_reply(put($long, $large), 201, 'a large file to read slowly');
 my @uploads = map { notice($ann, $size) } 1 .. 5;
-my @running = map { http_begin('PUT', $_->{url}, token => $_->{ticket}, file => $file, curl => [ '--limit-rate', '150k' ]) }
-    @uploads[ 0, 1 ];
-wait_for(sub { transfers() == 2 }, 'two uploads to run');
+
+sub slow_put {
+    my ($to) = @_;
+    return http_begin('PUT', $to->{url}, token => $to->{ticket}, file => $file, curl => [ '--limit-rate', '150k' ]);
+}
+my $running = slow_put($uploads[0]);
+wait_for(sub { transfers() == 1 }, 'an upload to run');
 my $reply = put($uploads[2], $file);
-is_problem($reply, 503, 'try_again', 'one transfer too many: an upload');
+is_problem($reply, 503, 'try_again', 'one upload too many');
 ok($reply->{headers}{'retry-after'}, 'with Retry-After');
-is(http('HEAD', $uploads[2]{url}, token => $uploads[2]{ticket})->{status}, 503, 'one too many: a download');
-is_reply(http_finish($_), 201, 'a running one ends well') for @running;
+is(http('HEAD', $uploads[2]{url}, token => $uploads[2]{ticket})->{status}, 404, 'a download has a place');
+is_reply(http_finish($running), 201, 'the running one ends well');
+
+# Transfers: two.
+my $designation = designation($ann, $long);
+my $reader = http_begin('GET', $designation->{url}, token => $designation->{ticket}, curl => [ '--limit-rate', '10k' ]);
+$running = slow_put($uploads[1]);
+wait_for(sub { transfers() == 2 }, 'an upload and a download to run');
+is_problem(get($designation), 503, 'try_again', 'one transfer too many');
+is_reply(http_finish($running), 201, 'the running one ends well');
+$reader->{process}->stop('KILL');
+wait_for(sub { transfers() == 0 }, 'the reader to be gone');
 is_reply(put($uploads[2], $file), 201, 'then there is a place again');
 
 # Receipts that wait: two, then the control server's uploads are refused.
@@ -38,7 +55,7 @@ wait_for(sub { share_state($late[0]) eq 'stored' && share_state($late[1]) eq 'st
 is_reply(put($late[2], $file), 201, 'then it is taken');
 
 # HUP: new bounds hold at once; a wrong file changes nothing.
-my $stored = 6 * $size;
+my $stored = 6 * $size + -s $large;
 $device->{config}{storage}{capacity_bytes} = $stored + $size;
 spit("$device->{dir}/config.ini", GroupShare::System::ini($device->{config}));
 $device->{process}->signal('HUP');

@@ -10,10 +10,10 @@ use Digest::SHA qw(hmac_sha256 sha256);
 use Exporter qw(import);
 use GroupShare::Env qw(scratch);
 use GroupShare::Http qw(http json_encode json_decode);
-use GroupShare::Process qw(run_ok slurp spit);
+use GroupShare::Process qw(run_ok slurp spit wait_for);
 use MIME::Base64 qw(encode_base64 encode_base64url decode_base64url);
 
-our @EXPORT = qw(new_owner notice designation put get forge claims_of repr_digest files_under share_state worker_of
+our @EXPORT = qw(new_owner notice designation put get forge claims_of repr_digest files_under settled share_state worker_of
     memory_kib large_file);
 
 my $names = 0;
@@ -84,6 +84,13 @@ sub files_under {
     my $root = "$device->{root}/" . ($below // '');
     my @files = split /\n/, run_ok('find', $root, '-type', 'f', '-printf', '%P\n');
     return [ sort grep { !/^(lock|epoch)$/ } @files ];
+}
+
+# The same when each stored object is acknowledged and its sidecar has moved beside it, which follows the answer 201.
+sub settled {
+    my ($device) = @_;
+    wait_for(sub { !@{ files_under($device, 'journal') } }, 'the journal to be empty');
+    return files_under($device);
 }
 
 sub share_state {
