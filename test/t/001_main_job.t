@@ -3,7 +3,7 @@
 use GroupShare::Test;
 
 # Only the nearest device with room is a candidate, so that the choice can be told in advance.
-my $cs      = new_control_server(name => 'cs1', conf => { 'groupshare.placement_candidates' => 1 });
+my $cs      = new_control_server(name => 'cs1');
 my %place   = (berlin => 'eu/de/berlin', paris => 'eu/fr/paris', tokyo => 'as/jp/tokyo');
 my %device  = map { $_ => add_device(servers => [$cs], name => $_, location => $place{$_}) } sort keys %place;
 my $gateway = start_gateway(servers => [$cs]);

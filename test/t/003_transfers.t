@@ -3,7 +3,7 @@
 use GroupShare::Test;
 use MIME::Base64 qw(encode_base64);
 
-my $cs = new_control_server(name => 'cs1', conf => { 'groupshare.placement_candidates' => 1 });
+my $cs = new_control_server(name => 'cs1');
 my %device = map { $_ => add_device(servers => [$cs], name => $_, location => "eu/$_") } qw(a b);
 my $gateway = start_gateway(servers => [$cs]);
 my @known   = (gateway => $gateway, server => $cs);
