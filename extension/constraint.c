@@ -7,16 +7,15 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "commands/trigger.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/uuid.h"
 
 #include "member.h"
 #include "plan.h"
 #include "reply.h"
+#include "trigger.h"
 
 PG_FUNCTION_INFO_V1(gs_check_membership_move);
 PG_FUNCTION_INFO_V1(gs_check_administrator);
@@ -41,39 +40,12 @@ static GsPlan find_contradiction = {
 };
 static GsPlan notify = {"NOTIFY groupshare_service_list", {InvalidOid}};
 
-static TriggerData *trigger_data(FunctionCallInfo fcinfo)
-{
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		elog(ERROR, "not called as a trigger");
-	return (TriggerData *)fcinfo->context;
-}
-
-/* The row that the event is about: the new one where there is one. */
-static HeapTuple row_of(const TriggerData *data)
-{
-	return TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
-}
-
-/* A column of the row; none of those asked for can be NULL. */
-static Datum field(const TriggerData *data, HeapTuple row, const char *name)
-{
-	AttrNumber number = get_attnum(RelationGetRelid(data->tg_relation), name);
-	bool isnull = true;
-	Datum value = (Datum)0;
-
-	if (number != InvalidAttrNumber)
-		value = heap_getattr(row, number, RelationGetDescr(data->tg_relation), &isnull);
-	if (isnull)
-		elog(ERROR, "no value in column \"%s\" of the trigger's row", name);
-	return value;
-}
-
 /* BEFORE UPDATE OF state ON membership */
 Datum gs_check_membership_move(PG_FUNCTION_ARGS)
 {
-	TriggerData *data = trigger_data(fcinfo);
-	char *from = TextDatumGetCString(field(data, data->tg_trigtuple, "state"));
-	char *to = TextDatumGetCString(field(data, data->tg_newtuple, "state"));
+	TriggerData *data = gs_trigger_data(fcinfo);
+	char *from = TextDatumGetCString(gs_trigger_field(data, data->tg_trigtuple, "state"));
+	char *to = TextDatumGetCString(gs_trigger_field(data, data->tg_newtuple, "state"));
 
 	if (strcmp(from, to) != 0 && !gs_member_may_move(gs_member_state_from(from), gs_member_state_from(to)))
 		ereport(ERROR,
@@ -85,9 +57,9 @@ Datum gs_check_membership_move(PG_FUNCTION_ARGS)
 /* CONSTRAINT, deferred: AFTER UPDATE OF state OR DELETE ON membership, AFTER UPDATE OF state ON sharing_group */
 Datum gs_check_administrator(PG_FUNCTION_ARGS)
 {
-	TriggerData *data = trigger_data(fcinfo);
+	TriggerData *data = gs_trigger_data(fcinfo);
 	bool of_group = strcmp(RelationGetRelationName(data->tg_relation), "sharing_group") == 0;
-	Datum group = field(data, row_of(data), of_group ? "id" : "group_id");
+	Datum group = gs_trigger_field(data, gs_trigger_row(data), of_group ? "id" : "group_id");
 
 	gs_plan_open();
 	if (gs_plan_run(&lock_group, &group, NULL, 1) > 0 && gs_plan_run_latest(&find_group, &group, 1) > 0 &&
@@ -104,8 +76,8 @@ Datum gs_check_administrator(PG_FUNCTION_ARGS)
  */
 Datum gs_check_listed(PG_FUNCTION_ARGS)
 {
-	TriggerData *data = trigger_data(fcinfo);
-	Datum group = field(data, row_of(data), "group_id");
+	TriggerData *data = gs_trigger_data(fcinfo);
+	Datum group = gs_trigger_field(data, gs_trigger_row(data), "group_id");
 
 	gs_plan_open();
 	(void)gs_plan_run(&lock_group, &group, NULL, 1);
@@ -120,7 +92,7 @@ Datum gs_check_listed(PG_FUNCTION_ARGS)
 /* AFTER any change of service_entry or server, for each statement: the gateways forget what they cached. */
 Datum gs_notify_service_list(PG_FUNCTION_ARGS)
 {
-	(void)trigger_data(fcinfo);
+	(void)gs_trigger_data(fcinfo);
 	gs_plan_open();
 	(void)gs_plan_run(&notify, NULL, NULL, 0);
 	gs_plan_close();

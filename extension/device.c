@@ -21,7 +21,7 @@
 #include "settings.h"
 #include "share.h"
 
-#define WORK_PAGE_MOST 100
+#define WORK_PAGE_MOST 1000
 #define WORK_DONE_MOST 1000
 #define KEYS_MOST 16
 #define URL_MAX_BYTES 1024
@@ -60,12 +60,31 @@ static GsPlan keys_plan = {
 	.types = {UUIDOID, INT8OID, INT8OID},
 };
 
+/* The clock is read after the rows were seen: a ticket issued by a transaction that did not see the right go is older.
+ */
 static GsPlan work_plan = {
 	.sql =
-		"SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'kind', w.kind, 'object', w.object)"
-		"   ORDER BY w.not_before, w.id), '[]')"
-		" FROM (SELECT * FROM groupshare.device_work WHERE device_id = $1 AND done_at IS NULL AND not_before <= now()"
-		"       ORDER BY not_before, id LIMIT $2) w",
+		"WITH due AS (SELECT * FROM ("
+		"   (SELECT * FROM groupshare.device_work WHERE device_id = $1 AND done_at IS NULL AND kind = 'revoke'"
+		"     ORDER BY id LIMIT $2)"
+		"   UNION ALL"
+		"   (SELECT * FROM groupshare.device_work WHERE device_id = $1 AND done_at IS NULL AND kind = 'delete'"
+		"       AND not_before <= now() ORDER BY not_before, id LIMIT $2)) both_kinds LIMIT $2),"
+		" dated AS (UPDATE groupshare.device_work w SET tickets_before = clock_timestamp() FROM due"
+		"   WHERE w.id = due.id AND w.kind = 'revoke' AND w.tickets_before IS NULL RETURNING w.id, w.tickets_before),"
+		" told AS (SELECT due.*, floor(extract(epoch FROM coalesce(due.tickets_before, dated.tickets_before)))::bigint"
+		"   AS before FROM due LEFT JOIN dated ON dated.id = due.id)"
+		" SELECT coalesce(jsonb_agg(CASE kind WHEN 'delete'"
+		"     THEN jsonb_build_object('id', id, 'kind', kind, 'object', object)"
+		"     ELSE jsonb_build_object('id', id, 'kind', kind, 'object', object, 'terminal', terminal_id,"
+		"        'before', before, 'until', before + 2 * $3) END ORDER BY kind DESC, not_before, id), '[]') FROM told",
+	.types = {UUIDOID, INT8OID, INT8OID},
+};
+
+/* Only the daemon's memory holds what is revoked: a new start is told again what is still in force. */
+static GsPlan revive_plan = {
+	.sql = "UPDATE groupshare.device_work SET done_at = NULL WHERE device_id = $1 AND kind = 'revoke'"
+		   " AND done_at IS NOT NULL AND tickets_before > now() - 2 * $2 * interval '1 second'",
 	.types = {UUIDOID, INT8OID},
 };
 
@@ -154,6 +173,14 @@ static Jsonb *read_keys(const Device *device)
 	return gs_result_jsonb(0, 1);
 }
 
+static Jsonb *read_work(const Device *device)
+{
+	Datum values[] = {UUIDPGetDatum(&device->id), Int64GetDatum(WORK_PAGE_MOST), Int64GetDatum(gs_ticket_lifetime_s)};
+
+	gs_plan_run(&work_plan, values, NULL, 1);
+	return gs_result_jsonb(0, 1);
+}
+
 PG_FUNCTION_INFO_V1(gs_device_announce);
 /* device_announce(epoch, url, capacity_bytes, free_bytes, staged_bytes, report_interval_ms, version) */
 Datum gs_device_announce(PG_FUNCTION_ARGS)
@@ -176,12 +203,14 @@ Datum gs_device_announce(PG_FUNCTION_ARGS)
 	if (!gs_ledger_announce(&device.id, &report))
 		raise_stale_epoch();
 	gs_plan_run(&first_key_plan, (Datum[]){UUIDPGetDatum(&device.id)}, NULL, 0);
+	gs_plan_run(&revive_plan, (Datum[]){UUIDPGetDatum(&device.id), Int64GetDatum(gs_ticket_lifetime_s)}, NULL, 0);
 	gs_reply_begin(&reply);
 	gs_reply_uuid(&reply, "server", &self->id);
 	gs_reply_text(&reply, "server_name", self->name);
 	gs_reply_uuid(&reply, "device", &device.id);
 	gs_reply_text(&reply, "device_name", device.name);
 	gs_reply_jsonb(&reply, "keys", read_keys(&device));
+	gs_reply_jsonb(&reply, "work", read_work(&device));
 	gs_plan_close();
 	PG_RETURN_JSONB_P(gs_reply_end(&reply));
 }
@@ -205,8 +234,7 @@ Datum gs_device_report(PG_FUNCTION_ARGS)
 		raise_stale_epoch();
 	gs_reply_begin(&reply);
 	gs_reply_jsonb(&reply, "keys", read_keys(&device));
-	gs_plan_run(&work_plan, (Datum[]){UUIDPGetDatum(&device.id), Int64GetDatum(WORK_PAGE_MOST)}, NULL, 1);
-	gs_reply_jsonb(&reply, "work", gs_result_jsonb(0, 1));
+	gs_reply_jsonb(&reply, "work", read_work(&device));
 	gs_plan_close();
 	PG_RETURN_JSONB_P(gs_reply_end(&reply));
 }

@@ -28,6 +28,7 @@
 #define WAKE_NAMES_MOST 200 /* 37 bytes each stay below NOTIFY's limit of 8000 */
 #define WORK_KEPT_DAYS 7
 #define EVENT_CHANNEL "groupshare_event"
+#define DEVICE_CHANNEL "groupshare_device"
 
 static GsPlan wake_plan = {
 	.sql =
@@ -44,20 +45,29 @@ static GsPlan work_plan = {
 	.types = {INT8OID, INT4OID},
 };
 
-/* Wakes the waiting event requests of terminals that have unsent events; returns how many events that were. */
-static int64 wake(void)
+static GsPlan wake_devices_plan = {
+	.sql = "WITH batch AS (SELECT id FROM groupshare.device_work WHERE wake ORDER BY id LIMIT $1"
+		   "   FOR NO KEY UPDATE SKIP LOCKED),"
+		   " woken AS (UPDATE groupshare.device_work w SET wake = false FROM batch b WHERE w.id = b.id"
+		   "   RETURNING w.device_id)"
+		   " SELECT device_id, sum(count(*)) OVER ()::bigint FROM woken GROUP BY device_id",
+	.types = {INT8OID},
+};
+
+/* Notifies whom the plan's rows name, all when they are many; returns how many marks the plan took back. */
+static int64 wake(GsPlan *plan, const char *channel)
 {
-	uint64 terminals = gs_plan_run(&wake_plan, (Datum[]){Int64GetDatum(BATCH)}, NULL, 0);
-	int64 events = terminals > 0 ? gs_result_int64(0, 2) : 0;
+	uint64 named = gs_plan_run(plan, (Datum[]){Int64GetDatum(BATCH)}, NULL, 0);
+	int64 marks = named > 0 ? gs_result_int64(0, 2) : 0;
 	StringInfoData names;
 
-	if (terminals == 0)
+	if (named == 0)
 		return 0;
 	initStringInfo(&names);
-	for (uint64 i = 0; i < terminals && terminals <= WAKE_NAMES_MOST; i++)
+	for (uint64 i = 0; i < named && named <= WAKE_NAMES_MOST; i++)
 		appendStringInfo(&names, "%s%s", i > 0 ? "," : "", gs_reply_uuid_text(gs_result_uuid(i, 1)));
-	Async_Notify(EVENT_CHANNEL, names.data);
-	return events;
+	Async_Notify(channel, names.data);
+	return marks;
 }
 
 bool gs_maintenance_run(void)
@@ -66,7 +76,8 @@ bool gs_maintenance_run(void)
 	bool more;
 
 	gs_plan_open();
-	more = wake() == BATCH;
+	more = wake(&wake_plan, EVENT_CHANNEL) == BATCH;
+	more |= wake(&wake_devices_plan, DEVICE_CHANNEL) == BATCH;
 	more |= gs_reservation_expire_due(BATCH) == BATCH;
 	more |= gs_inquiry_expire(BATCH) == BATCH;
 	more |= gs_terminal_sweep(BATCH) >= BATCH;

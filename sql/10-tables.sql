@@ -215,13 +215,22 @@ CREATE INDEX device_key_device ON groupshare.device_key (device_id);
 CREATE TABLE groupshare.device_work (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     device_id uuid NOT NULL REFERENCES groupshare.device ON DELETE CASCADE,
-    kind text NOT NULL CHECK (kind IN ('delete')),
-    object uuid NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('delete', 'revoke')),
+    object uuid,
+    -- revoke: whose tickets (NULL: everybody's) die, and of which time; the time is that of the first report that hands it out.
+    terminal_id uuid,
+    tickets_before timestamptz,
+    -- The worker wakes the device, then sets it back.
+    wake boolean NOT NULL DEFAULT false,
     not_before timestamptz NOT NULL DEFAULT now(),
     created_at timestamptz NOT NULL DEFAULT now(),
-    done_at timestamptz
+    done_at timestamptz,
+    CHECK (kind <> 'delete' OR (object IS NOT NULL AND terminal_id IS NULL)),
+    CHECK (kind <> 'revoke' OR num_nonnulls(object, terminal_id) > 0)
 );
-CREATE INDEX device_work_open ON groupshare.device_work (device_id, not_before) WHERE done_at IS NULL;
+CREATE INDEX device_work_open ON groupshare.device_work (device_id, not_before) WHERE done_at IS NULL AND kind = 'delete';
+CREATE INDEX device_work_revoke ON groupshare.device_work (device_id, id) WHERE done_at IS NULL AND kind = 'revoke';
+CREATE INDEX device_work_wake ON groupshare.device_work (id) WHERE wake;
 CREATE INDEX device_work_done ON groupshare.device_work (done_at) WHERE done_at IS NOT NULL;
 
 -- Which network a terminal's peer address is in says where it is: the longest matching prefix.
@@ -370,4 +379,5 @@ COMMENT ON COLUMN groupshare.event.position IS 'the recipients cursor, given at 
 COMMENT ON COLUMN groupshare.event.sent IS 'the recipient was woken';
 COMMENT ON COLUMN groupshare.secret.retired_at IS 'signs no more; verifies what it signed';
 COMMENT ON COLUMN groupshare.device.login_role IS 'the role that the device connects as: that is how it is known';
+COMMENT ON COLUMN groupshare.device_work.tickets_before IS 'revoke: tickets issued until then are refused';
 COMMENT ON COLUMN groupshare.share.all_groups IS 'visible in all groups of its owner, also in later ones';

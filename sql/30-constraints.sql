@@ -50,3 +50,41 @@ CREATE TRIGGER server_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON gr
     FOR EACH STATEMENT EXECUTE FUNCTION groupshare.notify_service_list();
 ALTER TABLE groupshare.service_entry ENABLE ALWAYS TRIGGER service_entry_changed;
 ALTER TABLE groupshare.server ENABLE ALWAYS TRIGGER server_changed;
+
+-- Tickets die with the right that they were given for (extension/revoke.c).
+
+CREATE FUNCTION groupshare.revoke_of_membership() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'gs_revoke_of_membership' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.revoke_of_membership() IS 'trigger: devices are told to refuse tickets of who goes out of a group, and for what it shared there';
+
+CREATE FUNCTION groupshare.revoke_of_group() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'gs_revoke_of_group' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.revoke_of_group() IS 'trigger: devices are told to refuse tickets of the members of a dissolved group';
+
+CREATE FUNCTION groupshare.revoke_of_terminal() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'gs_revoke_of_terminal' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.revoke_of_terminal() IS 'trigger: devices are told to refuse tickets of a terminal that is revoked or enrols again';
+
+CREATE FUNCTION groupshare.revoke_of_share() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'gs_revoke_of_share' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.revoke_of_share() IS 'trigger: devices are told to refuse tickets for a share that is deleted or seen in fewer groups';
+
+CREATE TRIGGER membership_revoke_moved AFTER UPDATE OF state ON groupshare.membership
+    FOR EACH ROW WHEN (OLD.state IN ('member', 'administrator') AND NEW.state NOT IN ('member', 'administrator'))
+    EXECUTE FUNCTION groupshare.revoke_of_membership();
+CREATE TRIGGER membership_revoke_deleted AFTER DELETE ON groupshare.membership
+    FOR EACH ROW WHEN (OLD.state IN ('member', 'administrator')) EXECUTE FUNCTION groupshare.revoke_of_membership();
+CREATE TRIGGER sharing_group_revoke AFTER UPDATE OF state ON groupshare.sharing_group
+    FOR EACH ROW WHEN (OLD.state = 'live' AND NEW.state = 'dissolved') EXECUTE FUNCTION groupshare.revoke_of_group();
+CREATE TRIGGER terminal_revoke AFTER UPDATE OF epoch ON groupshare.terminal
+    FOR EACH ROW WHEN (OLD.epoch <> NEW.epoch AND OLD.enrolled_at IS NOT NULL)
+    EXECUTE FUNCTION groupshare.revoke_of_terminal();
+CREATE TRIGGER share_revoke AFTER UPDATE OF state, all_groups ON groupshare.share
+    FOR EACH ROW WHEN (OLD.state = 'stored' AND (NEW.state <> 'stored' OR (OLD.all_groups AND NOT NEW.all_groups)))
+    EXECUTE FUNCTION groupshare.revoke_of_share();
+CREATE TRIGGER share_group_revoke AFTER DELETE ON groupshare.share_group
+    FOR EACH ROW EXECUTE FUNCTION groupshare.revoke_of_share();

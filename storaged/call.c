@@ -132,12 +132,14 @@ static bool parse_work(const json_t *object, GsReply *reply)
 		const char *kind = json_string_value(json_object_get(item, "kind"));
 		GsWorkItem *work = &reply->work[reply->work_count];
 
-		if (!json_is_integer(id) || kind == NULL ||
-			!gs_uuid_parse(json_string_value(json_object_get(item, "object")), &work->object))
+		if (!json_is_integer(id) || kind == NULL)
+			return false;
+		if (strcmp(kind, "delete") != 0)
+			continue;
+		if (!gs_uuid_parse(json_string_value(json_object_get(item, "object")), &work->object))
 			return false;
 		work->id = json_integer_value(id);
-		if (strcmp(kind, "delete") == 0)
-			reply->work_count++;
+		reply->work_count++;
 	}
 	return true;
 }

@@ -29,7 +29,7 @@ SELECT results_eq(
 SELECT throws_ok($$ SELECT groupshare.move_device('nowhere', '') $$, 'GS012', NULL, 'no such device');
 
 -- Announcement
-SELECT is(a - 'keys', jsonb_build_object('server', (SELECT server_id FROM groupshare.self), 'server_name', 'test',
+SELECT is(a - 'keys', jsonb_build_object('work', jsonb '[]', 'server', (SELECT server_id FROM groupshare.self), 'server_name', 'test',
         'device', (SELECT id FROM groupshare.device WHERE name = 'mid'), 'device_name', 'mid'), 'what an announcement answers')
     FROM pg_temp.announce('mid', 900) a;
 SELECT is(jsonb_array_length(a -> 'keys'), 1, 'announcing again makes no second key') FROM pg_temp.announce('mid', 900) a;
