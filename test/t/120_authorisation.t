@@ -26,7 +26,7 @@ my @own = map {"GET /$_"} qw(healthz readyz metrics);
 missing('routes of the gateway', [ routes_in('gateway/routes.c'), @own ], 'http');
 missing('routes of the storage daemon', [ routes_in('storaged/routes.c') ], 'ticket');
 missing('functions',
-    [ split /\n/, $cs->sql(q{SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'groupshare'::regnamespace ORDER BY 1}) ],
+    [ split /\n/, $cs->sql(q{SELECT DISTINCT CASE prorettype WHEN 'trigger'::regtype THEN 'trigger *' ELSE proname END FROM pg_proc WHERE pronamespace = 'groupshare'::regnamespace ORDER BY 1}) ],
     'function');
 
 # Over HTTP ------------------------------------------------------------------------------------------------------------

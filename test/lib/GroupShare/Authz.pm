@@ -334,7 +334,7 @@ sub sql_cells {
     # NULLs that the planner does not know of: it would fold a STRICT function away before anybody asks who may call it.
     my %function;
     for my $line (split /\n/, $server->sql(<<'SQL')) {
-SELECT p.proname, format('SELECT groupshare.%I(%s);', p.proname, array_to_string(ARRAY(
+SELECT CASE p.prorettype WHEN 'trigger'::regtype THEN 'trigger *' ELSE p.proname END, format('SELECT groupshare.%I(%s);', p.proname, array_to_string(ARRAY(
        SELECT format('(SELECT NULL::%s OFFSET 0)', format_type(t, NULL)) FROM unnest(p.proargtypes) WITH ORDINALITY a (t, n) ORDER BY n), ', '))
   FROM pg_proc p WHERE p.pronamespace = 'groupshare'::regnamespace
 SQL
