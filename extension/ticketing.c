@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "datatype/timestamp.h"
 #include "utils/builtins.h"
 
 #include "errcodes.h"
@@ -34,9 +35,14 @@ static GsPlan key_plan = {
 	.types = {UUIDOID, INT4OID, INT8OID},
 };
 
+static json_int_t unix_s(TimestampTz time)
+{
+	return time / USECS_PER_SEC + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (json_int_t)SECS_PER_DAY;
+}
+
 static json_t *make_claims(const GsTicketScope *scope, const char *server, const char *jti, int64 now_s)
 {
-	json_t *methods;
+	json_t *methods, *until;
 	char *device = gs_reply_uuid_text(scope->device);
 	char *object = gs_reply_uuid_text(scope->object);
 	char *terminal = gs_reply_uuid_text(scope->terminal);
@@ -50,10 +56,11 @@ static json_t *make_claims(const GsTicketScope *scope, const char *server, const
 	}
 	methods =
 		scope->upload ? json_pack("[s,s,s,s]", "PUT", "PATCH", "HEAD", "DELETE") : json_pack("[s,s]", "GET", "HEAD");
-	/* "o" takes `methods` over, also when packing fails; "s*" leaves a NULL out. */
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:s*, s:s*, s:I, s:I, s:s}", "iss", server, "aud", device, "obj",
-					 object, "sub", terminal, "met", methods, "size", (json_int_t)scope->size, "sha256", sha256, "name",
-					 scope->upload ? NULL : scope->name, "iat", (json_int_t)now_s, "exp",
+	until = scope->upload ? json_integer(unix_s(scope->until)) : NULL;
+	/* "o" takes over what it is given, also when packing fails; "s*" and "o*" leave a NULL out. */
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:s*, s:s*, s:o*, s:I, s:I, s:s}", "iss", server, "aud", device,
+					 "obj", object, "sub", terminal, "met", methods, "size", (json_int_t)scope->size, "sha256", sha256,
+					 "name", scope->upload ? NULL : scope->name, "until", until, "iat", (json_int_t)now_s, "exp",
 					 (json_int_t)(now_s + gs_ticket_lifetime_s), "jti", jti);
 }
 

@@ -18,6 +18,7 @@ typedef struct GsTicketScope {
 	int64 size;
 	const bytea *sha256; /* NULL: not known yet */
 	const char *name;    /* downloads only */
+	TimestampTz until;   /* uploads only: when the reservation ends */
 } GsTicketScope;
 
 typedef struct GsDesignation {

@@ -221,6 +221,7 @@ GsUpload gs_upload_notice(const GsRequest *request, const GsNotice *notice)
 															 .object = &allocation->object,
 															 .terminal = &request->terminal->id,
 															 .upload = true,
+															 .until = allocation->expires_at,
 															 .size = share->size,
 															 .sha256 = share->sha256});
 	return upload;

@@ -2,7 +2,7 @@
 -- Upload notice: rights, quota, repetition, moving, tickets; receipt; expiry.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(64);
+SELECT plan(65);
 
 -- Rights and bad input
 SELECT throws_ok($$ SELECT groupshare.upload_notice('eve@example.org', 'a', 1) $$, 'GS019', NULL, 'in no group');
@@ -37,13 +37,15 @@ SELECT pg_temp.announce(d, 1000, 10) FROM unnest(ARRAY['near', 'mid', 'far']) d 
 SELECT * FROM groupshare.upload_notice('ann@example.org', 'film', 100, avoid => '{mid,far}') \gset
 SELECT is(:'device'::text, 'near', 'the device'); SELECT is(:'state'::text, 'pending', 'pending');
 SELECT is(:'url'::text, 'https://near.test:8443/v1/objects/' || :'object', 'the url');
-SELECT is(pg_temp.claims(:'ticket') - '{jti,exp,iat}'::text[], jsonb_build_object(
+SELECT is(pg_temp.claims(:'ticket') - '{jti,exp,iat,until}'::text[], jsonb_build_object(
     'iss', (SELECT server_id FROM groupshare.self), 'aud', (SELECT id FROM groupshare.device WHERE name = 'near'),
     'obj', :'object', 'sub', pg_temp.terminal('ann@example.org'), 'met', '["PUT","PATCH","HEAD","DELETE"]'::jsonb,
     'size', 100), 'the ticket''s claims');
 SELECT is((pg_temp.claims(:'ticket') ->> 'exp')::numeric - (pg_temp.claims(:'ticket') ->> 'iat')::numeric, 900::numeric,
     'the ticket''s life');
 SELECT is(to_timestamp((pg_temp.claims(:'ticket') ->> 'exp')::bigint), :'expires_at'::timestamptz, 'as the answer says');
+SELECT is((pg_temp.claims(:'ticket') ->> 'until')::bigint,
+    floor(extract(epoch FROM :'reservation_expires_at'::timestamptz))::bigint, 'unfinished bytes are kept as long as the reservation');
 SELECT is(pg_temp.available('near') + (SELECT sum(size_bytes) FROM groupshare.reservations WHERE device = 'near' AND state = 'live'),
     1000::numeric, 'the ledger agrees with the live reservations');
 
