@@ -503,6 +503,18 @@ subtest 'drain' => sub {
 	waitpid($hang, 0);
 };
 
+subtest 'a service manager that does not read' => sub {
+	my $notify = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => "$dir/deaf") or die;
+	my $daemon = start({ NOTIFY_SOCKET => "$dir/deaf", WATCHDOG_USEC => 400000 });
+	my $filler = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => "$dir/deaf") or die;
+	$filler->blocking(0);
+	1 while defined send($filler, 'full', 0);
+	ok($!{EAGAIN}, 'its queue is full');
+	is((curl($daemon, '/healthz'))[0], 200);
+	is(stop($daemon), 0, 'is not waited for at the end');
+	like(slurp($daemon->{log}), qr/service manager was not told/, 'and it is said');
+};
+
 subtest 'the master is killed' => sub {
 	my $daemon = start({}, 'process.workers' => 2);
 	kill 'KILL', $daemon->{pid};
