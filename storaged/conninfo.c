@@ -130,15 +130,14 @@ static void copy_options(GsConninfo *conninfo, const PQconninfoOption *options, 
 int gs_conninfo_resolve(GsConninfo *conninfo, const char *text)
 {
 	Lists lists = {.conninfo = conninfo};
-	char *error = NULL;
-	PQconninfoOption *options = PQconninfoParse(text, &error);
+	PQconninfoOption *options = PQconninfoParse(text, NULL);
 	const char *hosts, *ports;
 	bool resolve;
 
 	memset(conninfo, 0, sizeof(*conninfo));
 	if (options == NULL) {
-		snprintf(conninfo->error, sizeof(conninfo->error), "%s", error != NULL ? error : "out of memory");
-		PQfreemem(error);
+		/* libpq's own text may quote a password */
+		snprintf(conninfo->error, sizeof(conninfo->error), "conninfo cannot be read");
 		return -1;
 	}
 	conninfo->options = options;
@@ -152,4 +151,12 @@ int gs_conninfo_resolve(GsConninfo *conninfo, const char *text)
 	}
 	copy_options(conninfo, options, resolve);
 	return 0;
+}
+
+bool gs_conninfo_valid(const char *text)
+{
+	PQconninfoOption *options = PQconninfoParse(text, NULL);
+
+	PQconninfoFree(options);
+	return options != NULL;
 }
