@@ -1,73 +1,101 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Finding candidates, and explaining why a device is none. One SQL expression, OBJECTION, says what speaks against a
- * device; the search, the locking recheck, the tally of an error and explain_placement all use it, so that no two of
- * them can disagree.
+ * Finding the devices with room that are nearest, at a cost that does not grow with their number.
  *
- * The search takes, for each area that holds the terminal (its location and every prefix up to the root), the N devices
- * with room that lie least deep in it. Going up k levels and down d levels is k + d hops, which is the distance when
- * the area is the lowest common one and more otherwise; so the least over all areas is the distance. A device among the
- * N nearest of all is also among the N least deep of its lowest common area, hence none is missed, and the work grows
- * with N and the depth of the path, not with the number of devices.
+ * One SQL expression, OBJECTION, says what speaks against a device; the search, the locking recheck, the tally of an
+ * error and explain_placement all use it, so that no two of them can disagree.
+ *
+ * The search goes up from the terminal's location to the root. In each area it walks the index (area, depth,
+ * room_class, place): the devices of one depth and class of room are a group, all equally near and standing on a ring.
+ * A look-up finds the next group whose class holds the size (one descent, however many full devices are passed over);
+ * another one takes the first devices on its ring from a random place on. Going up k levels and down d levels is k + d
+ * hops, which is the distance when the area is the lowest common one; devices of the area below, which the search has
+ * seen already, are left out. It ends when it has as many as asked for and all that is left is farther.
+ *
+ * The class is a bound (room.c), so a group's devices are checked one by one; of a group in which few fit, at most
+ * LOOKS_A_CANDIDATE times the number asked for are looked at. Only when nothing at all was found that way are all
+ * looked at, so that "no room" is never said for lack of patience.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "candidates.h"
-#include "errcodes.h"
+#include "draw.h"
 #include "location.h"
-#include "placement.h"
 #include "plan.h"
 #include "settings.h"
 
+#define LOOKS_A_CANDIDATE 4
+#define TALLY_DEVICES 100
+#define DISTANCES (2 * GS_LOCATION_MAX_DEPTH + 1)
+
 /* Parameters that OBJECTION reads: $2 size, $3 avoid, $4 silent intervals, $5 headroom bytes, $6 high water percent. */
 #define OBJECTION_TYPES INT8OID, TEXTARRAYOID, INT8OID, INT8OID, INT4OID
-#define OBJECTION                                                                                                 \
-	" CASE WHEN d.state <> 'active' THEN d.state"                                                                 \
-	" WHEN d.name = ANY ($3) THEN 'avoided'"                                                                      \
-	" WHEN l.epoch IS NULL THEN 'not announced'"                                                                  \
-	" WHEN l.reported_at < now() - $4 * l.report_interval_ms * interval '1 millisecond' THEN 'silent'"            \
-	" WHEN l.read_only THEN 'read-only'"                                                                          \
-	" WHEN (l.capacity_bytes - l.available_bytes) * 100::float8 > l.capacity_bytes * $6::float8 THEN 'over high " \
-	"water'"                                                                                                      \
-	" WHEN l.available_bytes - $5 <= $2 THEN 'too little room'"                                                   \
+#define OBJECTION                                                                                       \
+	" CASE WHEN d.state <> 'active' THEN d.state"                                                       \
+	" WHEN d.name = ANY ($3) THEN 'avoided'"                                                            \
+	" WHEN l.epoch IS NULL THEN 'not announced'"                                                        \
+	" WHEN l.reported_at < now() - $4 * l.report_interval_ms * interval '1 millisecond' THEN 'silent'"  \
+	" WHEN l.read_only THEN 'read-only'"                                                                \
+	" WHEN (least(l.capacity_bytes, l.capacity_limit_bytes) - l.available_bytes) * 100::float8"         \
+	"   > least(l.capacity_bytes, l.capacity_limit_bytes) * coalesce(l.high_water_percent, $6)::float8" \
+	"   THEN 'over high water'"                                                                         \
+	" WHEN l.available_bytes - coalesce(l.headroom_bytes, $5) <= $2 THEN 'too little room'"             \
 	" END "
 
-/* IS NULL in other words: of that the planner would expect one device in 200 to pass, and read and sort whole areas
- * instead of walking them in the order of their index until it has enough. */
-#define NO_OBJECTION " num_nulls(" OBJECTION ") <> 0 "
+static GsPlan group_plan = {
+	.sql = "SELECT a.depth, a.room_class FROM groupshare.device_area a"
+		   " WHERE a.area = $1 AND (a.depth, a.room_class) >= ($2, $3) ORDER BY a.depth, a.room_class LIMIT 1",
+	.types = {TEXTOID, INT4OID, INT4OID},
+};
 
-static GsPlan find_plan = {
-	.sql = "SELECT near.id, near.name, min(level.up - 1 + near.depth)::int AS distance, near.available_bytes"
-		   " FROM unnest($1::text[]) WITH ORDINALITY AS level (area, up)"
-		   " CROSS JOIN LATERAL (SELECT d.id, d.name, a.depth, l.available_bytes"
-		   "   FROM groupshare.device_area a JOIN groupshare.device d ON d.id = a.device_id"
-		   "     JOIN groupshare.device_ledger l ON l.device_id = a.device_id"
-		   "   WHERE a.area = level.area AND " NO_OBJECTION "   ORDER BY a.depth LIMIT $7) near"
-		   " GROUP BY near.id, near.name, near.available_bytes ORDER BY distance, near.id LIMIT $7",
-	.types = {TEXTARRAYOID, OBJECTION_TYPES, INT4OID},
+/* OFFSET 0 keeps the planner from joining whole tables: each device on the ring is looked up by its key, one after the
+ * other, until enough have passed. */
+#define RING(from_place)                                                                 \
+	"(SELECT a.device_id, a.place FROM groupshare.device_area a"                         \
+	"  WHERE a.area = $1 AND a.depth = $7 AND a.room_class = $8 AND a.place " from_place \
+	"  ORDER BY a.area, a.depth, a.room_class, a.place LIMIT $11)"
+static GsPlan ring_plan = {
+	.sql = "SELECT w.device_id, w.place, x.name, x.location, x.available_bytes, x.refused, x.has_point, x.latitude, "
+		   "x.longitude"
+		   " FROM (" RING(">= $9") " UNION ALL " RING(
+			   "< $9") " LIMIT $11) w"
+					   " CROSS JOIN LATERAL (SELECT d.name, d.location, l.available_bytes, l.refused_at IS NOT NULL AS "
+					   "refused,"
+					   "     d.latitude IS NOT NULL AS has_point, coalesce(d.latitude, 0) AS latitude,"
+					   "     coalesce(d.longitude, 0) AS longitude"
+					   "   FROM groupshare.device d JOIN groupshare.device_ledger l ON l.device_id = d.id"
+					   "   WHERE d.id = w.device_id AND ($10::text IS NULL OR NOT starts_with(d.location || '/', $10 "
+					   "|| '/'))"
+					   "     AND" OBJECTION "IS NULL OFFSET 0) x LIMIT $12",
+	.types = {TEXTOID, OBJECTION_TYPES, INT4OID, INT4OID, INT4OID, TEXTOID, INT8OID, INT8OID},
 };
 
 static GsPlan lock_plan = {
 	.sql = "SELECT 1 FROM groupshare.device_ledger l JOIN groupshare.device d ON d.id = l.device_id"
-		   " WHERE l.device_id = $1 AND " NO_OBJECTION " FOR NO KEY UPDATE OF l SKIP LOCKED",
+		   " WHERE l.device_id = $1 AND" OBJECTION "IS NULL FOR NO KEY UPDATE OF l SKIP LOCKED",
 	.types = {UUIDOID, OBJECTION_TYPES},
 };
 
 static GsPlan tally_plan = {
-	.sql = "SELECT coalesce(string_agg(t.n || ' ' || t.objection, ', ' ORDER BY t.n DESC, t.objection), 'none')"
-		   " FROM (SELECT coalesce(" OBJECTION ", 'just freed') AS objection, count(*) AS n"
-		   "   FROM groupshare.device d LEFT JOIN groupshare.device_ledger l ON l.device_id = d.id"
-		   "   WHERE $1::text IS NOT NULL GROUP BY 1) t",
-	.types = {TEXTOID, OBJECTION_TYPES},
+	.sql =
+		"WITH near AS MATERIALIZED (SELECT n.device_id, min(level.up + n.depth) AS distance"
+		"   FROM unnest($1::text[]) WITH ORDINALITY AS level (area, up) CROSS JOIN LATERAL (SELECT a.device_id, a.depth"
+		"       FROM groupshare.device_area a WHERE a.area = level.area ORDER BY a.depth LIMIT $7) n"
+		"   GROUP BY n.device_id ORDER BY distance LIMIT $7)"
+		" SELECT coalesce(string_agg(t.n || ' ' || t.objection, ', ' ORDER BY t.n DESC, t.objection), 'none'),"
+		"        coalesce(sum(t.n), 0)::bigint"
+		" FROM (SELECT coalesce(" OBJECTION ", 'just freed') AS objection, count(*) AS n"
+		"   FROM near JOIN groupshare.device d ON d.id = near.device_id"
+		"     JOIN groupshare.device_ledger l ON l.device_id = d.id GROUP BY 1) t",
+	.types = {TEXTARRAYOID, OBJECTION_TYPES, INT8OID},
 };
 
-static GsPlan explain_plan = {
+static GsPlan survey_plan = {
 	.sql = "SELECT d.id, d.name, d.location, groupshare.location_distance(d.location, $1), l.capacity_bytes,"
 		   "       l.free_bytes, l.reserved_bytes, l.staged_bytes, l.available_bytes, " OBJECTION
 		   " FROM groupshare.device d LEFT JOIN groupshare.device_ledger l ON l.device_id = d.id"
@@ -75,7 +103,7 @@ static GsPlan explain_plan = {
 	.types = {TEXTOID, OBJECTION_TYPES},
 };
 
-enum { PARAMETERS = 7 };
+enum { PARAMETERS = 12 };
 
 static void set_parameters(Datum values[PARAMETERS], Datum subject, const GsQuestion *question)
 {
@@ -85,7 +113,163 @@ static void set_parameters(Datum values[PARAMETERS], Datum subject, const GsQues
 	values[3] = Int64GetDatum(gs_device_silent_intervals);
 	values[4] = Int64GetDatum((int64)gs_device_headroom_mb * 1024 * 1024);
 	values[5] = Int32GetDatum(gs_device_high_water_percent);
-	values[6] = Int32GetDatum(gs_placement_candidates);
+}
+
+typedef struct Search {
+	const GsQuestion *question;
+	int most;    /* candidates asked for */
+	int64 looks; /* at most so many devices of a group are looked at */
+	int least;   /* class that holds the size */
+	int32 start; /* place on each ring */
+	GsCandidates found;
+	int room;                   /* of found.list */
+	int at_distance[DISTANCES]; /* how many were found there */
+	int32 *places;              /* of one group */
+} Search;
+
+/* Nothing that is farther matters: the distance of the last of the `most` nearest, if there are so many yet. */
+static int horizon(const Search *search)
+{
+	int nearer = 0;
+
+	for (int distance = 0; distance < DISTANCES; distance++) {
+		nearer += search->at_distance[distance];
+		if (nearer >= search->most)
+			return distance;
+	}
+	return DISTANCES;
+}
+
+static GsCandidate *add(Search *search)
+{
+	if (search->found.count == search->room) {
+		search->room *= 2;
+		search->found.list = repalloc(search->found.list, sizeof(GsCandidate) * search->room);
+	}
+	return &search->found.list[search->found.count++];
+}
+
+static void read_candidate(Search *search, uint64 row, int distance)
+{
+	const GsOrigin *origin = &search->question->origin;
+	GsCandidate *candidate = add(search);
+
+	memset(candidate, 0, sizeof(*candidate));
+	candidate->device = *gs_result_uuid(row, 1);
+	candidate->name = gs_result_text(row, 3);
+	candidate->location = gs_result_text(row, 4);
+	candidate->available = gs_result_int64(row, 5);
+	candidate->refused = gs_result_bool(row, 6);
+	candidate->distance = distance;
+	candidate->km = -1;
+	if (origin->has_point && gs_result_bool(row, 7))
+		candidate->km = gs_choice_kilometres(origin->latitude, origin->longitude, gs_result_float8(row, 8),
+											 gs_result_float8(row, 9));
+	candidate->preference = gs_choice_preference(distance, candidate->km);
+}
+
+/* Takes devices of one group; `below` is the area that was searched before, or NULL. */
+static void search_ring(Search *search, Datum area, const char *below, int level, int depth, int class)
+{
+	Datum values[PARAMETERS];
+	char nulls[PARAMETERS];
+	int first = search->found.count;
+	int count;
+	double share;
+
+	memset(nulls, ' ', sizeof(nulls));
+	set_parameters(values, area, search->question);
+	values[6] = Int32GetDatum(depth);
+	values[7] = Int32GetDatum(class);
+	values[8] = Int32GetDatum(search->start);
+	values[9] = below == NULL ? (Datum)0 : CStringGetTextDatum(below);
+	nulls[9] = below == NULL ? 'n' : ' ';
+	values[10] = Int64GetDatum(search->looks);
+	values[11] = Int64GetDatum(search->most);
+	count = gs_plan_run(&ring_plan, values, nulls, 0);
+	for (int row = 0; row < count; row++) {
+		search->places[row] = gs_result_int64(row, 2);
+		read_candidate(search, row, level + depth);
+	}
+	if (count == 0)
+		return;
+	search->at_distance[level + depth] += count;
+	share = gs_choice_population(search->places, count, search->most, search->start) / count;
+	for (int i = first; i < search->found.count; i++)
+		search->found.list[i].weight = search->found.list[i].available * share;
+}
+
+static bool next_group(Datum area, int *depth, int *class)
+{
+	Datum values[] = {area, Int32GetDatum(*depth), Int32GetDatum(*class)};
+
+	if (gs_plan_run(&group_plan, values, NULL, 1) == 0)
+		return false;
+	*depth = gs_result_int64(0, 1);
+	*class = gs_result_int64(0, 2);
+	return true;
+}
+
+static void search_area(Search *search, const char *path, const char *below, int level)
+{
+	Datum area = CStringGetTextDatum(path);
+	int depth = 0;
+	int class = search->least;
+
+	while (next_group(area, &depth, &class)) {
+		CHECK_FOR_INTERRUPTS();
+		if (level + depth > horizon(search))
+			break;
+		if (class < search->least) {
+			class = search->least;
+			continue;
+		}
+		search_ring(search, area, below, level, depth, class);
+		class ++;
+	}
+}
+
+static void search_all(Search *search)
+{
+	const char *location = search->question->origin.location;
+	size_t size = strlen(location);
+	const char *below = NULL;
+
+	search->found.count = 0;
+	memset(search->at_distance, 0, sizeof(search->at_distance));
+	for (int level = 0; level <= horizon(search); level++) {
+		char *area = pnstrdup(location, size);
+
+		search_area(search, area, below, level);
+		if (size == 0)
+			break;
+		below = area;
+		size = gs_location_parent(location, size);
+	}
+}
+
+GsCandidates gs_candidates_find(const GsQuestion *question, int most)
+{
+	Search search = {.question = question, .most = most, .looks = (int64)most * LOOKS_A_CANDIDATE, .room = most};
+
+	search.least = gs_choice_class(question->size + 1);
+	search.start = (int32)(gs_draw(NULL) * GS_CHOICE_RING - GS_CHOICE_RING / 2);
+	search.found.list = palloc(sizeof(GsCandidate) * search.room);
+	search.places = palloc(sizeof(int32) * most);
+	search_all(&search);
+	if (search.found.count == 0) {
+		search.looks = PG_INT64_MAX;
+		search_all(&search);
+	}
+	return search.found;
+}
+
+bool gs_candidates_lock(const GsQuestion *question, const pg_uuid_t *device)
+{
+	Datum values[PARAMETERS];
+
+	set_parameters(values, UUIDPGetDatum(device), question);
+	return gs_plan_run(&lock_plan, values, NULL, 0) == 1;
 }
 
 /* The location and all its prefixes, nearest first, the root last: text[]. */
@@ -105,108 +289,20 @@ static Datum areas_of(const char *location)
 	return PointerGetDatum(construct_array(areas, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-GsCandidates gs_candidates_find(const GsQuestion *question)
-{
-	Datum values[PARAMETERS];
-	GsCandidates found;
-	double total = 0;
-
-	set_parameters(values, areas_of(question->location), question);
-	found.count = gs_plan_run(&find_plan, values, NULL, 0);
-	found.list = palloc0(sizeof(*found.list) * Max(found.count, 1));
-	for (int i = 0; i < found.count; i++) {
-		GsCandidate *candidate = &found.list[i];
-
-		candidate->device = *gs_result_uuid(i, 1);
-		candidate->name = gs_result_text(i, 2);
-		candidate->distance = gs_result_int64(i, 3);
-		candidate->available = gs_result_int64(i, 4);
-		if (candidate->distance == found.list[0].distance)
-			total += candidate->available;
-	}
-	/* total > 0: a candidate has more room than the size */
-	for (int i = 0; i < found.count && found.list[i].distance == found.list[0].distance; i++)
-		found.list[i].score = found.list[i].available / total;
-	return found;
-}
-
-bool gs_candidates_lock(const GsQuestion *question, const pg_uuid_t *device)
-{
-	Datum values[PARAMETERS];
-
-	set_parameters(values, UUIDPGetDatum(device), question);
-	return gs_plan_run(&lock_plan, values, NULL, 0) == 1;
-}
-
 char *gs_candidates_tally(const GsQuestion *question)
 {
 	Datum values[PARAMETERS];
 
-	set_parameters(values, CStringGetTextDatum(question->location), question);
+	set_parameters(values, areas_of(question->origin.location), question);
+	values[6] = Int64GetDatum(TALLY_DEVICES);
 	gs_plan_run(&tally_plan, values, NULL, 1);
-	return gs_result_text(0, 1);
+	return psprintf("of the %lld nearest devices: %s", (long long)gs_result_int64(0, 2), gs_result_text(0, 1));
 }
 
-enum { EXPLAIN_COLUMNS = 11 };
-
-static void copy_bytes_column(uint64 row, int col, Datum *value, bool *isnull)
-{
-	*isnull = gs_result_isnull(row, col);
-	if (!*isnull)
-		*value = Int64GetDatum(gs_result_int64(row, col));
-}
-
-/* One line of explain_placement: `candidates` is what the deciding search found. */
-static void explain_row(ReturnSetInfo *rsinfo, uint64 row, const GsCandidates *candidates)
-{
-	Datum values[EXPLAIN_COLUMNS] = {0};
-	bool nulls[EXPLAIN_COLUMNS] = {0};
-	const pg_uuid_t *device = gs_result_uuid(row, 1);
-	const GsCandidate *candidate = NULL;
-	char *objection = gs_result_text(row, 10);
-
-	for (int i = 0; i < candidates->count && candidate == NULL; i++)
-		if (memcmp(&candidates->list[i].device, device, sizeof(*device)) == 0)
-			candidate = &candidates->list[i];
-	values[0] = CStringGetTextDatum(gs_result_text(row, 2));
-	values[1] = CStringGetTextDatum(gs_result_text(row, 3));
-	values[2] = Int32GetDatum(gs_result_int64(row, 4));
-	for (int col = 0; col < 5; col++)
-		copy_bytes_column(row, 5 + col, &values[3 + col], &nulls[3 + col]);
-	values[8] = Float8GetDatum(candidate != NULL ? candidate->score : 0);
-	values[9] = BoolGetDatum(candidate != NULL);
-	if (objection == NULL && candidate == NULL)
-		objection = "farther than the candidates";
-	nulls[10] = objection == NULL;
-	if (objection != NULL)
-		values[10] = CStringGetTextDatum(objection);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-}
-
-PG_FUNCTION_INFO_V1(gs_explain_placement);
-/* explain_placement(terminal, size, avoid, peer): every device, and what the placement would make of it now. */
-Datum gs_explain_placement(PG_FUNCTION_ARGS)
+uint64 gs_candidates_survey(const GsQuestion *question)
 {
 	Datum values[PARAMETERS];
-	GsQuestion question;
-	GsRequest *request;
-	GsCandidates candidates;
-	uint64 devices;
 
-	for (int i = 0; i < 3; i++)
-		if (PG_ARGISNULL(i))
-			ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("terminal, size and avoid must not be null")));
-	InitMaterializedSRF(fcinfo, 0);
-	gs_plan_open();
-	request = gs_request_for(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	question.location = gs_placement_location(request->terminal, PG_ARGISNULL(3) ? NULL : PG_GETARG_INET_PP(3));
-	question.size = PG_GETARG_INT64(1);
-	question.avoid = PG_GETARG_ARRAYTYPE_P(2);
-	candidates = gs_candidates_find(&question);
-	set_parameters(values, CStringGetTextDatum(question.location), &question);
-	devices = gs_plan_run(&explain_plan, values, NULL, 0);
-	for (uint64 row = 0; row < devices; row++)
-		explain_row((ReturnSetInfo *)fcinfo->resultinfo, row, &candidates);
-	gs_plan_close();
-	return (Datum)0;
+	set_parameters(values, CStringGetTextDatum(question->origin.location), question);
+	return gs_plan_run(&survey_plan, values, NULL, 0);
 }

@@ -9,8 +9,14 @@
 #include "utils/array.h"
 #include "utils/uuid.h"
 
+#include "choice.h"
+#include "origin.h"
+
 typedef struct GsQuestion {
-	const char *location;
+	const char *terminal;   /* its identifier */
+	const char *plan;       /* its plan, whose policy decides; NULL: no policy */
+	const pg_uuid_t *share; /* whose groups' policy decides; NULL: none */
+	GsOrigin origin;
 	int64 size;
 	ArrayType *avoid; /* text[] of device names */
 } GsQuestion;
@@ -18,24 +24,36 @@ typedef struct GsQuestion {
 typedef struct GsCandidate {
 	pg_uuid_t device;
 	char *name;
+	char *location;
 	int32 distance;
+	double km; /* < 0: not known */
 	int64 available;
-	double score;        /* the chance of being tried first: 0 unless among the nearest; all sum up to 1 */
+	double weight;       /* its free space, times the number of equally near devices that it stands for */
+	bool refused;        /* it refused bytes since its last report */
+	double preference;   /* gs_choice_preference, or what a policy made of it */
+	double score;        /* the chance of being tried first; all sum up to 1 */
 	const char *outcome; /* constant text; NULL: not tried */
 } GsCandidate;
 
 typedef struct GsCandidates {
 	int count;
-	GsCandidate *list; /* the nearest first */
+	GsCandidate *list;
 } GsCandidates;
 
-/* At most groupshare.placement_candidates devices, the nearest with room. */
-GsCandidates gs_candidates_find(const GsQuestion *question);
+/*
+ * The nearest `most` devices with room, and all or a sample of those that are as far as the last of them, in no order.
+ * Empty only when no device has room.
+ */
+GsCandidates gs_candidates_find(const GsQuestion *question, int most);
 
 /* Locks the device's ledger row when no other transaction holds it and the device still has room. */
 bool gs_candidates_lock(const GsQuestion *question, const pg_uuid_t *device);
 
-/* How many devices there are and why each kind of them is no candidate, for an error's detail: counts, no names. */
+/* What speaks against each kind of the nearest devices, for an error's detail: counts, no names. */
 char *gs_candidates_tally(const GsQuestion *question);
+
+/* All devices, the nearest first, as the columns of explain_placement up to available_bytes and what speaks against
+ * each (NULL: nothing); the result stays readable as after gs_plan_run. */
+uint64 gs_candidates_survey(const GsQuestion *question);
 
 #endif

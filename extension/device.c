@@ -90,9 +90,12 @@ static GsPlan revive_plan = {
 
 static GsPlan work_done_plan = {
 	.sql = "WITH done AS (UPDATE groupshare.device_work SET done_at = now()"
-		   "   WHERE device_id = $1 AND id = ANY ($2) AND done_at IS NULL RETURNING kind, object)"
-		   " UPDATE groupshare.share_copy c SET state = 'deleted' FROM done"
-		   " WHERE done.kind = 'delete' AND c.object = done.object AND c.device_id = $1 AND c.state = 'abandoned'",
+		   "   WHERE device_id = $1 AND id = ANY ($2) AND done_at IS NULL RETURNING kind, object),"
+		   " gone AS (UPDATE groupshare.share_copy c SET state = 'deleted' FROM done"
+		   "   WHERE done.kind = 'delete' AND c.object = done.object AND c.device_id = $1 AND c.state = 'abandoned'"
+		   "   RETURNING c.share_id, c.stored_at)"
+		   " SELECT coalesce(sum(s.size_bytes), 0)::bigint FROM gone JOIN groupshare.share s ON s.id = gone.share_id"
+		   " WHERE gone.stored_at IS NOT NULL",
 	.types = {UUIDOID, INT8ARRAYOID},
 };
 
@@ -272,6 +275,7 @@ Datum gs_device_work_done(PG_FUNCTION_ARGS)
 	gs_plan_open();
 	device = calling_device(&epoch);
 	gs_plan_run(&work_done_plan, (Datum[]){UUIDPGetDatum(&device.id), PointerGetDatum(work)}, NULL, 0);
+	gs_ledger_drop(&device.id, gs_result_int64(0, 1));
 	gs_plan_close();
 	PG_RETURN_VOID();
 }

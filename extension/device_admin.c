@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * What a DBA does with storage devices: add, drain, decommission, move, rotate the ticket key. The rules that must also
- * hold against a DBA's own UPDATE (areas follow the location, nothing is decommissioned that still holds shares) are
- * triggers in sql/35-constraints-storage.sql; these functions add what a row can't: roles, names, audit, hints.
+ * What a DBA does with storage devices: add, drain, decommission, move, limit, rotate the ticket key. The rules that
+ * must also hold against a DBA's own UPDATE (areas follow the location, nothing is decommissioned that still holds
+ * shares) are triggers in sql/35-constraints-storage.sql; these functions add what a row can't: roles, names, audit,
+ * hints.
  */
 #include "postgres.h"
 
@@ -36,8 +37,14 @@ static GsPlan set_state_plan = {
 };
 
 static GsPlan set_location_plan = {
-	.sql = "UPDATE groupshare.device SET location = $2 WHERE name = $1 RETURNING id",
-	.types = {TEXTOID, TEXTOID},
+	.sql = "UPDATE groupshare.device SET location = $2, latitude = $3, longitude = $4 WHERE name = $1 RETURNING id",
+	.types = {TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID},
+};
+
+static GsPlan set_limits_plan = {
+	.sql = "UPDATE groupshare.device SET headroom_bytes = $2, high_water_percent = $3, capacity_limit_bytes = $4"
+		   " WHERE name = $1 RETURNING id",
+	.types = {TEXTOID, INT8OID, INT4OID, INT8OID},
 };
 
 static GsPlan lock_device_plan = {
@@ -131,46 +138,87 @@ Datum gs_add_storage_device(PG_FUNCTION_ARGS)
 	PG_RETURN_UUID_P(device);
 }
 
-static Datum change_device(FunctionCallInfo fcinfo, GsPlan *plan, const char *value, const char *action)
+/* Runs `plan` with the device's name and what else it takes. */
+static Datum change_device(FunctionCallInfo fcinfo, GsPlan *plan, Datum *values, const char *nulls, const char *action)
 {
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Datum values[] = {CStringGetTextDatum(name), CStringGetTextDatum(value)};
 
+	values[0] = CStringGetTextDatum(name);
 	gs_plan_open();
-	if (gs_plan_run(plan, values, NULL, 0) == 0)
+	if (gs_plan_run(plan, values, nulls, 0) == 0)
 		raise_no_device(name);
 	gs_audit(NULL, action, name, NULL);
 	gs_plan_close();
 	PG_RETURN_VOID();
 }
 
+static Datum change_state(FunctionCallInfo fcinfo, const char *state, const char *action)
+{
+	return change_device(fcinfo, &set_state_plan, (Datum[]){0, CStringGetTextDatum(state)}, NULL, action);
+}
+
 PG_FUNCTION_INFO_V1(gs_drain_device);
 Datum gs_drain_device(PG_FUNCTION_ARGS)
 {
-	return change_device(fcinfo, &set_state_plan, "draining", "drain_device");
+	return change_state(fcinfo, "draining", "drain_device");
 }
 
 PG_FUNCTION_INFO_V1(gs_undrain_device);
 Datum gs_undrain_device(PG_FUNCTION_ARGS)
 {
-	return change_device(fcinfo, &set_state_plan, "active", "undrain_device");
+	return change_state(fcinfo, "active", "undrain_device");
 }
 
 PG_FUNCTION_INFO_V1(gs_decommission_device);
 Datum gs_decommission_device(PG_FUNCTION_ARGS)
 {
-	return change_device(fcinfo, &set_state_plan, "decommissioned", "decommission_device");
+	return change_state(fcinfo, "decommissioned", "decommission_device");
+}
+
+static void require(FunctionCallInfo fcinfo, int arguments)
+{
+	for (int i = 0; i < arguments; i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("argument %d must not be null", i + 1)));
+}
+
+/* Argument `i` as a value of the plan, unless it is null. */
+static void take(FunctionCallInfo fcinfo, int i, Datum *values, char *nulls)
+{
+	nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
+	if (!PG_ARGISNULL(i))
+		values[i] = PG_GETARG_DATUM(i);
 }
 
 PG_FUNCTION_INFO_V1(gs_move_device);
-/* move_device(name, location) */
+/* move_device(name, location, latitude, longitude) */
 Datum gs_move_device(PG_FUNCTION_ARGS)
 {
-	char *location = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Datum values[4] = {0};
+	char nulls[4] = "    ";
+	char *location;
 
+	require(fcinfo, 2);
+	location = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	if (!gs_location_valid(location, strlen(location)))
 		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("\"%s\" is no valid location", location)));
-	return change_device(fcinfo, &set_location_plan, location, "move_device");
+	values[1] = CStringGetTextDatum(location);
+	take(fcinfo, 2, values, nulls);
+	take(fcinfo, 3, values, nulls);
+	return change_device(fcinfo, &set_location_plan, values, nulls, "move_device");
+}
+
+PG_FUNCTION_INFO_V1(gs_set_device_limits);
+/* set_device_limits(name, headroom_bytes, high_water_percent, capacity_limit_bytes) */
+Datum gs_set_device_limits(PG_FUNCTION_ARGS)
+{
+	Datum values[4] = {0};
+	char nulls[4] = "    ";
+
+	require(fcinfo, 1);
+	for (int i = 1; i < 4; i++)
+		take(fcinfo, i, values, nulls);
+	return change_device(fcinfo, &set_limits_plan, values, nulls, "set_device_limits");
 }
 
 PG_FUNCTION_INFO_V1(gs_rotate_device_key);

@@ -27,10 +27,11 @@ int gs_challenge_lifetime_s;
 int gs_enrolment_code_lifetime_s;
 int gs_ticket_lifetime_s;
 int gs_reservation_lifetime_s;
-int gs_placement_candidates;
+int gs_placement_candidates_most;
 int gs_device_headroom_mb;
 int gs_device_high_water_percent;
 int gs_device_silent_intervals;
+int gs_device_history_retention_s;
 int gs_placement_wait_ms;
 int gs_placement_seed;
 int gs_inquiry_lifetime_s;
@@ -63,13 +64,15 @@ static const IntSetting int_settings[] = {
 	{"groupshare.reservation_lifetime", "How long bytes stay reserved for an upload that does not end.",
 	 &gs_reservation_lifetime_s, DAY, 1, 365 * DAY, PGC_SUSET, GUC_UNIT_S},
 	{"groupshare.placement_candidates", "How many of the nearest devices with room are compared.",
-	 &gs_placement_candidates, 10, 1, 1000, PGC_SUSET, 0},
+	 &gs_placement_candidates_most, 10, 1, 1000, PGC_SUSET, 0},
 	{"groupshare.device_headroom", "Space on a device that is never promised.", &gs_device_headroom_mb, 64, 0, INT_MAX,
 	 PGC_SUSET, GUC_UNIT_MB},
 	{"groupshare.device_high_water_percent", "A device used by more than this gets no new bytes.",
 	 &gs_device_high_water_percent, 95, 1, 100, PGC_SUSET, 0},
 	{"groupshare.device_silent_intervals", "A device that missed so many reports gets no new bytes.",
 	 &gs_device_silent_intervals, 3, 1, 1000, PGC_SUSET, 0},
+	{"groupshare.device_history_retention", "How long the hourly history of the devices' reports is kept.",
+	 &gs_device_history_retention_s, 90 * DAY, HOUR, INT_MAX, PGC_SUSET, GUC_UNIT_S},
 	{"groupshare.placement_wait", "How long a notice waits when other notices hold all devices with room.",
 	 &gs_placement_wait_ms, 2000, 0, 60000, PGC_SUSET, GUC_UNIT_MS},
 	{"groupshare.placement_seed", "Makes the choice among the candidates repeatable, for tests; 0 is random.",

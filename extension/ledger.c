@@ -11,15 +11,26 @@
  * `reserved` as a whole, while the arrived part is gone from `free`: hence + staged. A receipt moves its bytes from
  * reserved to settled; a report measures the disk after all receipts sent before it, so it clears `settled`.
  *
+ * held_bytes is what the server knows to lie there: the sizes of its copies that arrived and are not deleted yet. With
+ * the reservations it bounds what a device is given when the DBA has set capacity_limit_bytes, whatever the device
+ * says.
+ *
+ * refused_at: a terminal came back and asked for another device than this one, probably because of a 507. What the
+ * device says next counts more than that, so each report clears it.
+ *
  * Lock order: a ledger row is the last lock that a transaction takes, see reservation.c.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "ledger.h"
 #include "plan.h"
+#include "settings.h"
+
+#define SILENT_PAUSE_MS 5000 /* closing the silent reads the whole ledger */
 
 static GsPlan announce_plan = {
 	.sql = "INSERT INTO groupshare.device_ledger AS l (device_id, epoch, url, version, capacity_bytes, free_bytes,"
@@ -28,6 +39,7 @@ static GsPlan announce_plan = {
 		   " ON CONFLICT (device_id) DO UPDATE SET epoch = excluded.epoch, url = excluded.url,"
 		   "       version = excluded.version, capacity_bytes = excluded.capacity_bytes,"
 		   "       free_bytes = excluded.free_bytes, staged_bytes = excluded.staged_bytes, settled_bytes = 0,"
+		   "       refused_at = NULL,"
 		   "       report_interval_ms = excluded.report_interval_ms, announced_at = now(), reported_at = now()"
 		   " WHERE l.epoch IS NULL OR l.epoch <= excluded.epoch",
 	.types = {UUIDOID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT4OID},
@@ -36,14 +48,17 @@ static GsPlan announce_plan = {
 static GsPlan recount_plan = {
 	.sql = "UPDATE groupshare.device_ledger SET reserved_bytes ="
 		   " (SELECT coalesce(sum(r.size_bytes), 0)::bigint FROM groupshare.reservation r"
-		   "  WHERE r.device_id = $1 AND r.state = 'live')"
+		   "  WHERE r.device_id = $1 AND r.state = 'live'), held_bytes ="
+		   " (SELECT coalesce(sum(s.size_bytes), 0)::bigint FROM groupshare.share_copy c"
+		   "    JOIN groupshare.share s ON s.id = c.share_id"
+		   "  WHERE c.device_id = $1 AND c.stored_at IS NOT NULL AND c.state <> 'deleted')"
 		   " WHERE device_id = $1",
 	.types = {UUIDOID},
 };
 
 static GsPlan report_plan = {
 	.sql = "UPDATE groupshare.device_ledger SET capacity_bytes = $3, free_bytes = $4, staged_bytes = $5,"
-		   " read_only = $6, settled_bytes = 0, reported_at = now()"
+		   " read_only = $6, settled_bytes = 0, refused_at = NULL, reported_at = now()"
 		   " WHERE device_id = $1 AND epoch = $2",
 	.types = {UUIDOID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID},
 };
@@ -62,9 +77,43 @@ static GsPlan release_plan = {
 
 static GsPlan settle_plan = {
 	.sql = "UPDATE groupshare.device_ledger SET reserved_bytes = reserved_bytes - $3,"
-		   " settled_bytes = settled_bytes + $3"
+		   " settled_bytes = settled_bytes + $3, held_bytes = held_bytes + $3"
 		   " WHERE device_id = $1 AND epoch = $2",
 	.types = {UUIDOID, INT8OID, INT8OID},
+};
+
+static GsPlan refuse_plan = {
+	.sql = "UPDATE groupshare.device_ledger SET refused_at = now() WHERE device_id = $1",
+	.types = {UUIDOID},
+};
+
+static GsPlan drop_plan = {
+	.sql = "UPDATE groupshare.device_ledger SET held_bytes = greatest(held_bytes - $2, 0) WHERE device_id = $1",
+	.types = {UUIDOID, INT8OID},
+};
+
+/* The first report of an hour is kept. */
+static GsPlan history_plan = {
+	.sql = "INSERT INTO groupshare.device_history (device_id, hour, capacity_bytes, used_bytes, available_bytes)"
+		   " SELECT device_id, date_trunc('hour', now()), capacity_bytes, capacity_bytes - free_bytes, available_bytes"
+		   " FROM groupshare.device_ledger WHERE device_id = $1 ON CONFLICT DO NOTHING",
+	.types = {UUIDOID},
+};
+
+static GsPlan close_silent_plan = {
+	.sql = "UPDATE groupshare.device_ledger l SET room_class = -1"
+		   " FROM (SELECT device_id FROM groupshare.device_ledger WHERE room_class >= 0"
+		   "         AND reported_at < now() - $1 * report_interval_ms * interval '1 millisecond'"
+		   "       ORDER BY device_id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED) s"
+		   " WHERE l.device_id = s.device_id",
+	.types = {INT8OID, INT8OID},
+};
+
+static GsPlan forget_plan = {
+	.sql = "DELETE FROM groupshare.device_history WHERE (device_id, hour) IN (SELECT device_id, hour"
+		   " FROM groupshare.device_history WHERE hour < now() - $1 * interval '1 second'"
+		   " ORDER BY hour LIMIT $2 FOR UPDATE SKIP LOCKED)",
+	.types = {INT4OID, INT8OID},
 };
 
 bool gs_ledger_announce(const pg_uuid_t *device, const GsDeviceReport *report)
@@ -94,7 +143,10 @@ bool gs_ledger_report(const pg_uuid_t *device, const GsDeviceReport *report)
 					  Int64GetDatum(report->staged_bytes),
 					  BoolGetDatum(report->read_only)};
 
-	return gs_plan_run(&report_plan, values, NULL, 0) == 1;
+	if (gs_plan_run(&report_plan, values, NULL, 0) == 0)
+		return false;
+	gs_plan_run(&history_plan, values, NULL, 0);
+	return true;
 }
 
 bool gs_ledger_reserve(const pg_uuid_t *device, int64 size)
@@ -116,4 +168,33 @@ bool gs_ledger_settle(const pg_uuid_t *device, int64 epoch, int64 size)
 	Datum values[] = {UUIDPGetDatum(device), Int64GetDatum(epoch), Int64GetDatum(size)};
 
 	return gs_plan_run(&settle_plan, values, NULL, 0) == 1;
+}
+
+void gs_ledger_refuse(const pg_uuid_t *device)
+{
+	gs_plan_run(&refuse_plan, (Datum[]){UUIDPGetDatum(device)}, NULL, 0);
+}
+
+void gs_ledger_drop(const pg_uuid_t *device, int64 size)
+{
+	if (size > 0)
+		gs_plan_run(&drop_plan, (Datum[]){UUIDPGetDatum(device), Int64GetDatum(size)}, NULL, 0);
+}
+
+int64 gs_ledger_close_silent(int64 limit)
+{
+	static TimestampTz next = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now < next)
+		return 0;
+	next = TimestampTzPlusMilliseconds(now, SILENT_PAUSE_MS);
+	return gs_plan_run(&close_silent_plan, (Datum[]){Int64GetDatum(gs_device_silent_intervals), Int64GetDatum(limit)},
+					   NULL, 0);
+}
+
+int64 gs_ledger_forget(int64 limit)
+{
+	return gs_plan_run(&forget_plan, (Datum[]){Int32GetDatum(gs_device_history_retention_s), Int64GetDatum(limit)},
+					   NULL, 0);
 }

@@ -35,4 +35,16 @@ void gs_ledger_release(const pg_uuid_t *device, int64 size);
 /* The promised bytes lie on the device now. False: the epoch is not the announced one any more. */
 bool gs_ledger_settle(const pg_uuid_t *device, int64 epoch, int64 size);
 
+/* A terminal asked for another device instead: this one is tried last until its next report. The row must be locked. */
+void gs_ledger_refuse(const pg_uuid_t *device);
+
+/* The device has deleted copies of `size` bytes in all. */
+void gs_ledger_drop(const pg_uuid_t *device, int64 size);
+
+/* Takes devices that went silent out of the searches' way; a look every few seconds at most. Returns how many. */
+int64 gs_ledger_close_silent(int64 limit);
+
+/* Removes report history older than groupshare.device_history_retention; returns how many rows. */
+int64 gs_ledger_forget(int64 limit);
+
 #endif

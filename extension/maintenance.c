@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Maintenance: reservations and their shares expire, unanswered inquiries expire, spent challenges, old events and done
- * work go, and whoever waits for events is woken. Each kind works in bounded batches and passes over rows that others
- * hold, so a round is short, several may run at once, and what is left is taken by the next round.
+ * Maintenance: reservations and their shares expire, unanswered inquiries expire, spent challenges, old events, reports
+ * and done work go, silent devices leave the search, and whoever waits for events is woken. Each kind works in bounded
+ * batches and passes over rows that others hold, so a round is short, several may run at once, and what is left is
+ * taken by the next round.
  *
  * Waking is done here and not by the transactions that write the events: NOTIFY in each of them would serialise their
  * commits.
@@ -18,6 +19,7 @@
 
 #include "event.h"
 #include "inquiry.h"
+#include "ledger.h"
 #include "maintenance.h"
 #include "plan.h"
 #include "reply.h"
@@ -83,6 +85,8 @@ bool gs_maintenance_run(void)
 	more |= gs_terminal_sweep(BATCH) >= BATCH;
 	more |= gs_event_sweep(BATCH) == BATCH;
 	more |= gs_plan_run(&work_plan, (Datum[]){batch, Int32GetDatum(WORK_KEPT_DAYS)}, NULL, 0) == BATCH;
+	more |= gs_ledger_close_silent(BATCH) == BATCH;
+	more |= gs_ledger_forget(BATCH) == BATCH;
 	gs_plan_close();
 	return more;
 }

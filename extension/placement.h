@@ -5,26 +5,26 @@
 #ifndef GS_PLACEMENT_H
 #define GS_PLACEMENT_H
 
-#include "request.h"
-#include "utils/array.h"
+#include "candidates.h"
 
 /* What was decided, and from what; palloc'd. */
 typedef struct GsPlace {
 	pg_uuid_t device;
 	char *device_name;
 	int32 distance;
-	Jsonb *candidates; /* [{device, distance, available, score, outcome}...], the nearest first */
+	Jsonb *candidates; /* [{device, distance, available, score, outcome}...], in the order in which they were tried */
 } GsPlace;
 
-/* Where the terminal is: its own setting, else the longest network prefix that holds `peer` (may be NULL), else the
- * root. */
-char *gs_placement_location(const GsTerminal *terminal, const inet *peer);
+/* The candidates in the order in which they are tried, at most groupshare.placement_candidates. */
+GsCandidates gs_placement_candidates(const GsQuestion *question);
 
 /*
- * Chooses a device near `location` that has room for `size` bytes and is not named in `avoid` (text[]), and reserves
- * the bytes in its ledger, whose row stays locked until the transaction ends. Waits at most `wait_ms` for other
- * notices. GS022 when no device has room, GS023 when others held all that have.
+ * Chooses a device and reserves the bytes in its ledger, whose row stays locked until the transaction ends. Waits at
+ * most `wait_ms` for other notices. GS022 when no device has room, GS023 when others held all that have.
  */
-GsPlace *gs_placement_reserve(const char *location, int64 size, ArrayType *avoid, int wait_ms);
+GsPlace *gs_placement_reserve(const GsQuestion *question, int wait_ms);
+
+/* The same without waiting; NULL and a reason when the notice would be refused. */
+GsPlace *gs_placement_try(const GsQuestion *question, char **refusal);
 
 #endif

@@ -123,6 +123,11 @@ bool gs_result_bool(uint64 row, int col)
 	return DatumGetBool(present(row, col));
 }
 
+double gs_result_float8(uint64 row, int col)
+{
+	return DatumGetFloat8(present(row, col));
+}
+
 char *gs_result_text(uint64 row, int col)
 {
 	bool isnull;

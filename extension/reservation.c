@@ -87,13 +87,18 @@ static GsPlan expire_share_plan = {
 
 static GsAllocation *make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid, int wait_ms)
 {
-	char *location = gs_placement_location(request->terminal, request->peer);
-	GsPlace *place = gs_placement_reserve(location, size, avoid, wait_ms);
+	const GsQuestion question = {.terminal = request->terminal->identifier,
+								 .plan = request->terminal->plan,
+								 .share = share,
+								 .origin = gs_origin_find(request->terminal, request->peer),
+								 .size = size,
+								 .avoid = avoid};
+	GsPlace *place = gs_placement_reserve(&question, wait_ms);
 	GsAllocation *allocation = palloc0(sizeof(*allocation));
 	Datum values[] = {UUIDPGetDatum(&request->terminal->home),
 					  UUIDPGetDatum(share),
 					  UUIDPGetDatum(&place->device),
-					  CStringGetTextDatum(location),
+					  CStringGetTextDatum(question.origin.location),
 					  Int32GetDatum(place->distance),
 					  JsonbPGetDatum(place->candidates),
 					  Int64GetDatum(size),
@@ -120,6 +125,8 @@ GsAllocation *gs_reservation_move(const GsRequest *request, const pg_uuid_t *sha
 								  ArrayType *avoid)
 {
 	gs_reservation_end(old, "cancelled");
+	if (old->reachable)
+		gs_ledger_refuse(&old->device);
 	return make(request, share, old->size, avoid, Min(gs_placement_wait_ms, MOVE_WAIT_MS));
 }
 

@@ -11,10 +11,11 @@ extern int gs_challenge_lifetime_s;
 extern int gs_enrolment_code_lifetime_s;
 extern int gs_ticket_lifetime_s;
 extern int gs_reservation_lifetime_s;
-extern int gs_placement_candidates;
+extern int gs_placement_candidates_most;
 extern int gs_device_headroom_mb;
 extern int gs_device_high_water_percent;
 extern int gs_device_silent_intervals;
+extern int gs_device_history_retention_s;
 extern int gs_placement_wait_ms;
 extern int gs_placement_seed; /* 0 = random */
 extern int gs_inquiry_lifetime_s;

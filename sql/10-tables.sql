@@ -77,7 +77,10 @@ CREATE TABLE groupshare.terminal (
     epoch int NOT NULL DEFAULT 1,
     revoked_at timestamptz,
     location text CHECK (groupshare.is_location(location)),
+    latitude float8 CHECK (latitude BETWEEN -90 AND 90),
+    longitude float8 CHECK (longitude BETWEEN -180 AND 180),
     created_at timestamptz NOT NULL DEFAULT now(),
+    CHECK ((latitude IS NULL) = (longitude IS NULL)),
     CHECK ((public_key IS NULL) = (enrolled_at IS NULL))
 );
 
@@ -170,19 +173,31 @@ CREATE TABLE groupshare.device (
     login_role name NOT NULL UNIQUE,
     location text NOT NULL CHECK (groupshare.is_location(location)),
     state text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'draining', 'decommissioned')),
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    -- What holds for this device instead of the settings of these names, and how much it may be given at most.
+    headroom_bytes bigint CHECK (headroom_bytes >= 0),
+    high_water_percent int CHECK (high_water_percent BETWEEN 1 AND 100),
+    capacity_limit_bytes bigint CHECK (capacity_limit_bytes >= 0),
+    latitude float8 CHECK (latitude BETWEEN -90 AND 90),
+    longitude float8 CHECK (longitude BETWEEN -180 AND 180),
+    CHECK ((latitude IS NULL) = (longitude IS NULL))
 );
 
--- Every prefix of a device's location, the root '' included: the N nearest are found by one index scan a level.
+-- Every prefix of a device's location, the root '' included. Within an area the devices of one depth and class of room stand on
+-- a ring of 2^32 places, by a hash of their ids: a search finds some of them from any place on by one descent of the index,
+-- and passes over any number of full ones by one more. Kept by triggers (35-constraints-storage.sql).
 CREATE TABLE groupshare.device_area (
-    area text NOT NULL,
-    depth int NOT NULL,
     device_id uuid NOT NULL REFERENCES groupshare.device ON DELETE CASCADE,
-    PRIMARY KEY (area, depth, device_id)
+    depth int NOT NULL,
+    area text NOT NULL,
+    room_class int NOT NULL,
+    place int NOT NULL,
+    PRIMARY KEY (device_id, depth)
 );
-CREATE INDEX device_area_device ON groupshare.device_area (device_id);
+CREATE INDEX device_area_room ON groupshare.device_area (area, depth, room_class, place);
 
--- What the device said last and what is promised on it. available = free + staged - reserved - settled.
+-- What the device said last and what is promised on it. available = free + staged - reserved - settled, and no more than the
+-- DBA's limit leaves. room_class: 2^class bytes and more may be promised, -1 none (extension/room.c).
 -- The device writes it by its reports, a notice by its reservation; not dumped (the next announcement makes it).
 CREATE TABLE groupshare.device_ledger (
     device_id uuid PRIMARY KEY REFERENCES groupshare.device ON DELETE CASCADE,
@@ -194,12 +209,31 @@ CREATE TABLE groupshare.device_ledger (
     staged_bytes bigint NOT NULL DEFAULT 0 CHECK (staged_bytes >= 0),
     reserved_bytes bigint NOT NULL DEFAULT 0 CHECK (reserved_bytes >= 0),
     settled_bytes bigint NOT NULL DEFAULT 0 CHECK (settled_bytes >= 0),
-    available_bytes bigint NOT NULL GENERATED ALWAYS AS (free_bytes + staged_bytes - reserved_bytes - settled_bytes) STORED,
+    held_bytes bigint NOT NULL DEFAULT 0 CHECK (held_bytes >= 0),
+    active boolean NOT NULL DEFAULT true,
+    headroom_bytes bigint,
+    high_water_percent int,
+    capacity_limit_bytes bigint,
+    available_bytes bigint NOT NULL GENERATED ALWAYS AS (least(free_bytes + staged_bytes - reserved_bytes - settled_bytes,
+        capacity_limit_bytes - held_bytes - reserved_bytes)) STORED,
+    room_class int NOT NULL DEFAULT -1,
+    refused_at timestamptz,
     read_only boolean NOT NULL DEFAULT false,
     report_interval_ms int NOT NULL DEFAULT 5000 CHECK (report_interval_ms > 0),
     announced_at timestamptz,
     reported_at timestamptz
 ) WITH (fillfactor = 50);
+
+-- The first report of each hour, for forecasts.
+CREATE TABLE groupshare.device_history (
+    device_id uuid NOT NULL REFERENCES groupshare.device ON DELETE CASCADE,
+    hour timestamptz NOT NULL,
+    capacity_bytes bigint NOT NULL,
+    used_bytes bigint NOT NULL,
+    available_bytes bigint NOT NULL,
+    PRIMARY KEY (device_id, hour)
+);
+CREATE INDEX device_history_hour ON groupshare.device_history (hour);
 
 -- Ticket keys, one current a device. Never dumped: the next announcement makes a new one, so old tickets die.
 CREATE TABLE groupshare.device_key (
@@ -236,9 +270,11 @@ CREATE INDEX device_work_done ON groupshare.device_work (done_at) WHERE done_at 
 -- Which network a terminal's peer address is in says where it is: the longest matching prefix.
 CREATE TABLE groupshare.network (
     prefix cidr PRIMARY KEY,
-    location text NOT NULL CHECK (groupshare.is_location(location))
+    location text NOT NULL CHECK (groupshare.is_location(location)),
+    latitude float8 CHECK (latitude BETWEEN -90 AND 90),
+    longitude float8 CHECK (longitude BETWEEN -180 AND 180),
+    CHECK ((latitude IS NULL) = (longitude IS NULL))
 );
-CREATE INDEX network_prefix ON groupshare.network USING gist (prefix inet_ops);
 
 -- Shares -----------------------------------------------------------------------------------------------------------------
 
@@ -356,6 +392,7 @@ COMMENT ON TABLE groupshare.inquiry IS 'requests to join that administrators dec
 COMMENT ON TABLE groupshare.device IS 'storage devices';
 COMMENT ON TABLE groupshare.device_area IS 'each ancestor of each devices location, for finding the nearest';
 COMMENT ON TABLE groupshare.device_ledger IS 'what a device said last and what is promised on it; not dumped';
+COMMENT ON TABLE groupshare.device_history IS 'what each device reported first in each hour; kept for groupshare.device_history_retention';
 COMMENT ON TABLE groupshare.device_key IS 'keys that sign tickets for a device; not dumped';
 COMMENT ON TABLE groupshare.device_work IS 'what a device has to do';
 COMMENT ON TABLE groupshare.network IS 'which location a peer address is in';
@@ -378,6 +415,14 @@ COMMENT ON COLUMN groupshare.membership.joined_at IS 'when it came in last; the 
 COMMENT ON COLUMN groupshare.event.position IS 'the recipients cursor, given at the first fetch';
 COMMENT ON COLUMN groupshare.event.sent IS 'the recipient was woken';
 COMMENT ON COLUMN groupshare.secret.retired_at IS 'signs no more; verifies what it signed';
+COMMENT ON COLUMN groupshare.terminal.latitude IS 'with location only: degrees; orders equally near devices that have coordinates';
+COMMENT ON COLUMN groupshare.network.latitude IS 'degrees; orders equally near devices that have coordinates';
+COMMENT ON COLUMN groupshare.device.headroom_bytes IS 'NULL = groupshare.device_headroom';
+COMMENT ON COLUMN groupshare.device.high_water_percent IS 'NULL = groupshare.device_high_water_percent';
+COMMENT ON COLUMN groupshare.device.capacity_limit_bytes IS 'most bytes that this control server gives it, whatever it says to have; NULL = what it says';
+COMMENT ON COLUMN groupshare.device_ledger.held_bytes IS 'bytes of this server''s shares that lie on it, for capacity_limit_bytes';
+COMMENT ON COLUMN groupshare.device_ledger.room_class IS 'kept by extension/room.c';
+COMMENT ON COLUMN groupshare.device_ledger.refused_at IS 'a terminal asked for another device since the last report: tried last';
 COMMENT ON COLUMN groupshare.device.login_role IS 'the role that the device connects as: that is how it is known';
 COMMENT ON COLUMN groupshare.device_work.tickets_before IS 'revoke: tickets issued until then are refused';
 COMMENT ON COLUMN groupshare.share.all_groups IS 'visible in all groups of its owner, also in later ones';

@@ -28,11 +28,19 @@ CREATE FUNCTION groupshare.decommission_device(name text) RETURNS void
 COMMENT ON FUNCTION groupshare.decommission_device(text) IS
     'shut a device out for good; refused while it holds shares or reservations';
 
-CREATE FUNCTION groupshare.move_device(name text, location text) RETURNS void
-    AS 'MODULE_PATHNAME', 'gs_move_device' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+CREATE FUNCTION groupshare.move_device(name text, location text, latitude float8 DEFAULT NULL, longitude float8 DEFAULT NULL)
+    RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_move_device' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION groupshare.move_device(text, text) IS
-    'say that a device stands elsewhere';
+COMMENT ON FUNCTION groupshare.move_device(text, text, float8, float8) IS
+    'say that a device stands elsewhere; coordinates in degrees, if given, order equally near devices';
+
+CREATE FUNCTION groupshare.set_device_limits(name text, headroom_bytes bigint DEFAULT NULL,
+        high_water_percent int DEFAULT NULL, capacity_limit_bytes bigint DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_set_device_limits' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.set_device_limits(text, bigint, int, bigint) IS
+    'what holds for a device instead of groupshare.device_headroom and device_high_water_percent, and the most bytes it may be given whatever it says to have; NULL: no own limit';
 
 CREATE FUNCTION groupshare.rotate_device_key(name text, revoke boolean DEFAULT false) RETURNS text
     AS 'MODULE_PATHNAME', 'gs_rotate_device_key' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
@@ -79,6 +87,13 @@ CREATE FUNCTION groupshare.explain_placement(terminal text, size bigint, avoid t
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION groupshare.explain_placement(text, bigint, text[], inet) IS
     'where a notice of this size would go now: each device, its chance (score), or why it is passed over; changes nothing';
+
+CREATE FUNCTION groupshare.nearest_devices(terminal text, size bigint, avoid text[] DEFAULT '{}', peer inet DEFAULT NULL)
+    RETURNS TABLE (device text, location text, distance int, km float8, available_bytes bigint, score float8)
+    AS 'MODULE_PATHNAME', 'gs_nearest_devices' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 10
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.nearest_devices(text, bigint, text[], inet) IS
+    'the candidates for a notice of this size now, in the order in which they would be tried: explain_placement without the others';
 
 
 -- Shares, for DBAs -------------------------------------------------------------------------------------------------------

@@ -2,24 +2,58 @@
 -- Rules of devices and shares that need more than one row or the row before: they hold against a DBA's own UPDATE too.
 -- Triggers also fire while pg_restore loads rows, so each must come to the same result then.
 
--- A device's areas and ledger row follow the device. Neither is dumped: restoring the device makes them.
+-- A device's areas and ledger row follow the device. Neither is dumped: restoring the device makes them. The ledger row is
+-- locked before its class is read for new areas: whoever changes the class holds it too.
 CREATE FUNCTION groupshare.follow_device() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     segments CONSTANT text[] := string_to_array(NEW.location, '/');
+    class int;
 BEGIN
-    DELETE FROM groupshare.device_area WHERE device_id = NEW.id;
-    INSERT INTO groupshare.device_area (area, depth, device_id)
-        SELECT array_to_string(segments[1:n], '/'), cardinality(segments) - n, NEW.id
+    INSERT INTO groupshare.device_ledger AS l (device_id, active, headroom_bytes, high_water_percent, capacity_limit_bytes)
+        VALUES (NEW.id, NEW.state = 'active', NEW.headroom_bytes, NEW.high_water_percent, NEW.capacity_limit_bytes)
+        ON CONFLICT (device_id) DO UPDATE SET active = excluded.active, headroom_bytes = excluded.headroom_bytes,
+            high_water_percent = excluded.high_water_percent, capacity_limit_bytes = excluded.capacity_limit_bytes
+        RETURNING l.room_class INTO class;
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.location = OLD.location THEN
+            RETURN NULL;
+        END IF;
+        DELETE FROM groupshare.device_area WHERE device_id = NEW.id;
+    END IF;
+    INSERT INTO groupshare.device_area (device_id, depth, area, room_class, place)
+        SELECT NEW.id, cardinality(segments) - n, array_to_string(segments[1:n], '/'), class, uuid_hash(NEW.id)
           FROM generate_series(0, cardinality(segments)) n;
-    INSERT INTO groupshare.device_ledger (device_id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION groupshare.follow_device() IS 'trigger: keeps device_area and device_ledger in step with device';
 
-CREATE TRIGGER follow_device AFTER INSERT OR UPDATE OF location ON groupshare.device
+CREATE TRIGGER follow_device
+    AFTER INSERT OR UPDATE OF location, state, headroom_bytes, high_water_percent, capacity_limit_bytes ON groupshare.device
     FOR EACH ROW EXECUTE FUNCTION groupshare.follow_device();
+
+CREATE FUNCTION groupshare.classify_room() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'gs_classify_room' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION groupshare.classify_room() IS 'trigger: sets the class of a device''s room';
+
+CREATE TRIGGER classify_room BEFORE INSERT OR UPDATE ON groupshare.device_ledger
+    FOR EACH ROW EXECUTE FUNCTION groupshare.classify_room();
+
+CREATE FUNCTION groupshare.follow_room() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    UPDATE groupshare.device_area SET room_class = NEW.room_class
+     WHERE device_id = NEW.device_id AND room_class <> NEW.room_class;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION groupshare.follow_room() IS 'trigger: brings a new class of room to the areas of the device';
+
+CREATE TRIGGER follow_room AFTER UPDATE ON groupshare.device_ledger
+    FOR EACH ROW WHEN (OLD.room_class <> NEW.room_class) EXECUTE FUNCTION groupshare.follow_room();
+CREATE TRIGGER follow_room_made AFTER INSERT ON groupshare.device_ledger
+    FOR EACH ROW WHEN (NEW.room_class >= 0) EXECUTE FUNCTION groupshare.follow_room();
 
 -- Clearing the epoch locks and changes the ledger row: a notice that is just now reserving either came before and is seen
 -- here, or finds the row changed and passes the device over.

@@ -130,14 +130,15 @@ static void copy_options(GsConninfo *conninfo, const PQconninfoOption *options, 
 int gs_conninfo_resolve(GsConninfo *conninfo, const char *text)
 {
 	Lists lists = {.conninfo = conninfo};
-	PQconninfoOption *options = PQconninfoParse(text, NULL);
+	char *error = NULL;
+	PQconninfoOption *options = PQconninfoParse(text, &error);
 	const char *hosts, *ports;
 	bool resolve;
 
 	memset(conninfo, 0, sizeof(*conninfo));
 	if (options == NULL) {
-		/* libpq's own text may quote a password */
-		snprintf(conninfo->error, sizeof(conninfo->error), "conninfo cannot be read");
+		snprintf(conninfo->error, sizeof(conninfo->error), "%s", error != NULL ? error : "out of memory");
+		PQfreemem(error);
 		return -1;
 	}
 	conninfo->options = options;
@@ -151,12 +152,4 @@ int gs_conninfo_resolve(GsConninfo *conninfo, const char *text)
 	}
 	copy_options(conninfo, options, resolve);
 	return 0;
-}
-
-bool gs_conninfo_valid(const char *text)
-{
-	PQconninfoOption *options = PQconninfoParse(text, NULL);
-
-	PQconninfoFree(options);
-	return options != NULL;
 }

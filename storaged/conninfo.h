@@ -6,7 +6,6 @@
 #ifndef GS_CONNINFO_H
 #define GS_CONNINFO_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #define GS_CONNINFO_OPTIONS_MAX 64
@@ -24,7 +23,5 @@ typedef struct GsConninfo {
 /* Blocks. 0, or -1 with `error` filled. gs_conninfo_clear in either case. */
 __attribute__((warn_unused_result)) int gs_conninfo_resolve(GsConninfo *conninfo, const char *text);
 void gs_conninfo_clear(GsConninfo *conninfo);
-/* Is it one that libpq can read? */
-bool gs_conninfo_valid(const char *text);
 
 #endif

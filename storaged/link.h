@@ -46,7 +46,6 @@ typedef struct GsLink {
 	uv_poll_t *poll;  /* of its own allocation: libpq may change the socket, a closing handle lives on for a turn */
 	uv_timer_t timer; /* pause, connect time-out, call time-out: whichever the state is waiting for */
 	GsJob job;
-	char resolving[GS_CONNINFO_MAX + 1]; /* the pool's copy of conninfo, which the loop may replace meanwhile */
 	GsConninfo resolved;
 	int resolve_error;
 } GsLink;

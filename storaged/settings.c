@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "daemon/settings_common.h"
-#include "storaged/conninfo.h"
 
 #define STORAGE(name_, type_, field_, fallback_, min_, max_, required_, help_)                             \
 	{                                                                                                      \
@@ -85,10 +84,6 @@ static const char *check(void *target_)
 		return "[storage] public_url must start with https:// or http://";
 	if (target->public_url != NULL && target->public_url[strlen(target->public_url) - 1] == '/')
 		return "[storage] public_url must not end with a slash";
-	for (size_t i = 0; i < target->control_count; i++)
-		if (!gs_conninfo_valid(target->controls[i].conninfo))
-			return "a control server's conninfo is not a libpq connection string"; /* quoting it could tell a password
-																					*/
 	return NULL;
 }
 

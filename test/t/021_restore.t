@@ -35,8 +35,9 @@ sub both {
     return map { $server->sql($query, -database => $_) } $server->{database}, 'back';
 }
 
-for my $table (qw(share share_copy share_group reservation placement device device_area device_work usage audit)) {
-    my ($was, $is) = both("SELECT coalesce(jsonb_agg(t ORDER BY t::text), '[]') FROM groupshare.$table t");
+for my $table (qw(share share_copy share_group reservation placement device device_history device_work usage audit),
+    '(SELECT device_id, depth, area, place FROM groupshare.device_area)') {
+    my ($was, $is) = both("SELECT coalesce(jsonb_agg(t ORDER BY t::text), '[]') FROM " . ($table =~ /^\(/ ? $table : "groupshare.$table") . ' t');
     is($is, $was, "$table is the same");
 }
 for my $table (qw(secret device_key)) {

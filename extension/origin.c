@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Where a terminal is. An address has at most 129 prefixes, so they are all made and looked up at once by the primary
+ * key: a few pages of a B-tree whatever the table's size, where a GiST index on inet looks at many and takes minutes to
+ * load half a million prefixes.
+ */
+#include "postgres.h"
+
+#include <sys/socket.h>
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inet.h"
+
+#include "origin.h"
+#include "plan.h"
+
+#define PREFIXES_MOST 129
+
+static GsPlan network_plan = {
+	.sql = "SELECT n.location, n.latitude IS NOT NULL, coalesce(n.latitude, 0), coalesce(n.longitude, 0)"
+		   " FROM groupshare.network n WHERE n.prefix = ANY ($1) ORDER BY masklen(n.prefix) DESC LIMIT 1",
+	.types = {CIDRARRAYOID},
+};
+
+static GsPlan terminal_plan = {
+	.sql = "SELECT t.location, t.latitude IS NOT NULL, coalesce(t.latitude, 0), coalesce(t.longitude, 0)"
+		   " FROM groupshare.terminal t WHERE t.id = $1",
+	.types = {UUIDOID},
+};
+
+static ArrayType *prefixes_of(const inet *peer)
+{
+	Datum prefixes[PREFIXES_MOST];
+	int count = 0;
+
+	for (int bits = ip_maxbits(peer); bits >= 0; bits--)
+		prefixes[count++] = DirectFunctionCall2(cidr_set_masklen, InetPGetDatum(peer), Int32GetDatum(bits));
+	return construct_array(prefixes, count, CIDROID, -1, false, TYPALIGN_INT);
+}
+
+GsOrigin gs_origin_find(const GsTerminal *terminal, const inet *peer)
+{
+	GsOrigin origin = {.location = ""};
+
+	if (terminal->location != NULL) {
+		if (gs_plan_run(&terminal_plan, (Datum[]){UUIDPGetDatum(&terminal->id)}, NULL, 1) == 0)
+			elog(ERROR, "terminal %s vanished", terminal->identifier);
+	} else if (peer == NULL ||
+			   gs_plan_run(&network_plan, (Datum[]){PointerGetDatum(prefixes_of(peer))}, NULL, 1) == 0) {
+		return origin;
+	}
+	origin.location = gs_result_isnull(0, 1) ? "" : gs_result_text(0, 1);
+	origin.has_point = gs_result_bool(0, 2);
+	origin.latitude = gs_result_float8(0, 3);
+	origin.longitude = gs_result_float8(0, 4);
+	return origin;
+}
