@@ -3,6 +3,7 @@
 #ifndef GS_GATEWAY_H
 #define GS_GATEWAY_H
 
+#include "gateway/admission.h"
 #include "gateway/events.h"
 #include "gateway/pg_pool.h"
 #include "gateway/service_list.h"
@@ -23,6 +24,7 @@ typedef struct GsGateway {
 	bool stopped;
 	GsServiceList *service_list;
 	GsEvents *events;
+	GsAdmission *admission;
 } GsGateway;
 
 /* NULL when it is not in the settings. */

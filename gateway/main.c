@@ -49,6 +49,7 @@ static void gateway_free(GsGateway *gateway)
 		return;
 	gs_service_list_free(gateway->service_list);
 	gs_events_free(gateway->events);
+	gs_admission_free(gateway->admission);
 	free(gateway);
 }
 
@@ -155,9 +156,11 @@ static void *worker_start(uv_loop_t *loop, const void *settings, int worker_inde
 		gateway->settings = settings;
 		gateway->service_list = gs_service_list_new(gateway, (size_t)gateway->settings->route_cache_entries);
 		gateway->events = gs_events_new(gateway);
+		gateway->admission = gs_admission_new((size_t)gateway->settings->budget_entries);
 		gs_pg_pool_register_metrics();
 	}
-	if (gateway && gateway->service_list && gateway->events && gateway_configure(gateway, settings) == 0)
+	if (gateway && gateway->service_list && gateway->events && gateway->admission &&
+		gateway_configure(gateway, settings) == 0)
 		return gateway;
 	gs_log(GS_LOG_ERROR, NULL, "out of memory", NULL);
 	gateway_free(gateway);

@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "daemon/response.h"
+#include "gateway/admission.h"
 #include "gateway/gateway.h"
 #include "gateway/reply.h"
 
@@ -147,6 +148,8 @@ GsServer *gs_request_session(GsStream *stream, GsRouteToken *token)
 	const char *session = gs_stream_bearer(stream);
 	GsServer *server = NULL;
 
+	if (!gs_admission_check(stream, gs_stream_route_arg(stream)))
+		return NULL;
 	if (session && gs_route_token_read(session, token) == 0)
 		server = gs_gateway_server(gateway, token->server);
 	if (!server)
@@ -260,7 +263,7 @@ static void request_end(GsStream *stream)
 	size_t size;
 
 	bytes = gs_stream_body(stream, &size);
-	if (api->session && !(server = gs_request_session(stream, &token)))
+	if (api->session ? !(server = gs_request_session(stream, &token)) : !gs_admission_check(stream, api))
 		return;
 	params = gs_request_params(stream, api);
 	if (!params)

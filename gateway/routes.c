@@ -21,7 +21,8 @@ static const GsApi challenge = {CALL(api_challenge), .body = GS_API_NEEDS_BODY, 
 static const GsApi connect_terminal = {CALL(api_connect), .body = GS_API_NEEDS_BODY, .secret = true};
 static const GsApi my_groups = {CALL(api_my_groups), .query = {PAGE, "group", "terminal"}, .session = true,
 								.tagged = true};
-static const GsApi search_groups = {CALL(api_search_groups), .query = {PAGE, "name", "match"}, .session = true};
+static const GsApi search_groups = {CALL(api_search_groups), .query = {PAGE, "name", "match"}, .session = true,
+									.search = true};
 static const GsApi create_group = {CALL(api_create_group), .session = true, .body = GS_API_NEEDS_BODY};
 static const GsApi set_group = {CALL(api_set_group), .path = {"group"}, .session = true, .body = GS_API_NEEDS_BODY};
 static const GsApi join_group = {CALL(api_join_group), .path = {"group"}, .session = true,

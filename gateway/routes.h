@@ -25,6 +25,7 @@ typedef struct GsApi {
 	const char *query[GS_API_MAX_NAMES]; /* parameters from the query, likewise; any other is refused */
 	bool session;                        /* needed, and names the control server; else body.terminal does */
 	bool tagged;                         /* has an ETag: takes params.if_none_match */
+	bool search;                         /* looks for groups: has budgets of its own */
 	bool secret;                         /* the answer holds a session, a ticket or a challenge */
 	GsApiBody body;
 } GsApi;

@@ -32,6 +32,13 @@ typedef struct GsGatewaySettings {
 	int64_t max_body_bytes;
 	int64_t max_event_waiters;
 	int64_t event_heartbeat_ms;
+	int64_t entry_per_address_per_min;
+	int64_t entry_per_min;
+	int64_t search_per_session_per_min;
+	int64_t search_per_address_per_min;
+	int64_t search_per_min;
+	int64_t requests_per_session_per_min;
+	int64_t budget_entries;
 	GsControlSetting controls[GS_GATEWAY_MAX_SERVERS];
 	size_t control_count;
 } GsGatewaySettings;

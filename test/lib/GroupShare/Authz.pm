@@ -235,7 +235,7 @@ sub http_batch {
         my $request = $_;
         join '', map {"$_\n"} 'silent', 'show-error', 'http2', 'max-time = 60', 'cacert = ' . $quote->(tls_dir() . '/ca.pem'),
             ($request->{method} eq 'HEAD' ? 'head' : "request = $request->{method}"),
-            'url = ' . $quote->($request->{url}),
+            'header = "x-request-id: batch"', 'url = ' . $quote->($request->{url}),
             (defined $request->{token} ? 'header = ' . $quote->("authorization: Bearer $request->{token}") : ()),
             (length($request->{body} // '')
             ? ('header = "content-type: application/json"', 'data-raw = ' . $quote->($request->{body})) : ()),
