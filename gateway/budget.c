@@ -103,7 +103,7 @@ int gs_budgets_take(GsBudgets *budgets, const GsBudgetKey *key, uint64_t now_ms,
 		return 0;
 	}
 	wait_s = (1 / per_min - left) * 60;
-	return (int)wait_s + 1;
+	return wait_s < 1 ? 1 : (int)(wait_s + 0.999);
 }
 
 GsBudgetKey gs_budget_key_address(uint8_t kind, const char *address)

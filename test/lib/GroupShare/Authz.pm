@@ -148,7 +148,7 @@ BEGIN
     END IF;
     RETURN made.share;
 END $$;
-CREATE FUNCTION pg_temp.cell(n int, actor text, f jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.cell(n int, actor text, mate text, f jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     me text := pg_temp.who(actor);
     chief text := CASE actor WHEN 'last administrator' THEN me ELSE 'boss@x.org' END;
@@ -166,10 +166,10 @@ BEGIN
         RETURN jsonb_build_object('group', groupshare.create_group(chief, 'group-' || n), 'share', share, 'inquiry', share, 'own', share);
     END IF;
     g := groupshare.create_group('boss@x.org', 'group-' || n, '{"join":{"rule":"anyone"}}');
-    PERFORM groupshare.join_group('mate@x.org', g);
+    PERFORM groupshare.join_group(mate, g);
     PERFORM pg_temp.relate(actor, me, g);
     IF f ? 'share' THEN
-        share := pg_temp.share_of(CASE actor WHEN 'uploader' THEN me ELSE 'mate@x.org' END, 'share-' || n || '-', g, f ->> 'share');
+        share := pg_temp.share_of(CASE actor WHEN 'uploader' THEN me ELSE mate END, 'share-' || n || '-', g, f ->> 'share');
     END IF;
     IF f ? 'inquiry' THEN
         PERFORM groupshare.set_group('boss@x.org', g, '{"join":{"rule":"confirm"}}');
@@ -180,7 +180,7 @@ BEGIN
     END IF;
     own := (SELECT i.id FROM groupshare.inquiry i JOIN groupshare.terminal t ON t.id = i.terminal_id WHERE i.group_id = g AND t.identifier = me);
     IF f ->> 'mate' = 'banned' THEN
-        PERFORM groupshare.set_member('boss@x.org', g, 'mate@x.org', banned => true);
+        PERFORM groupshare.set_member('boss@x.org', g, mate, banned => true);
     END IF;
     PERFORM groupshare.set_group('boss@x.org', g, jsonb_build_object('listing', coalesce(f ->> 'listing', 'listed'), 'join', jsonb_build_object(
         'rule', coalesce(f ->> 'rule', 'anyone'), 'listed', CASE actor WHEN 'listed' THEN jsonb_build_array(me) ELSE '[]' END)));
@@ -199,30 +199,34 @@ sub prepare {
     my ($server, $rows) = @_;
     my @actors = @{ $rows->[0]{actors} };
     my (@cells, @wanted, %session);
+    my $mates = 0;
     $server->sql(q{SELECT count(groupshare.add_terminal(x || '@x.org')) FROM unnest(string_to_array(:'a', ',')) x},
-        a => join(',', qw(boss mate asker), map { s/ /-/gr } @actors));
+        a => join(',', qw(boss asker), (map {"mate-$_"} 1 .. @{$rows}), map { s/ /-/gr } @actors));
     $server->sql(q{SELECT groupshare.create_group('other-administrator@x.org', 'other', '{"join":{"rule":"anyone"}}')});
     for my $actor (@actors) {
         my $identifier = ($actor =~ s/ /-/gr) . '@x.org';
         $session{$actor} = ($SESSION{$actor} || \&session_for)->($server, $identifier);
     }
     for my $row (@{$rows}) {
+        # One for each row: who is in a thousand groups makes each share a long story.
+        my $mate  = 'mate-' . ++$mates . '@x.org';
         my %flags = map { split /:/, $_, 2 } split / /, $row->{state};
         for my $actor (grep { $row->{expected}{$_} ne '.' } @actors) {
             my $n = @cells + 1000;
             push @cells, {
                 row => $row, actor => $actor, session => $session{$actor}, name => "group-$n", share_name => "share-$n-",
-                self => ($actor =~ s/ /-/gr) . '@x.org', boss => 'boss@x.org', mate => 'mate@x.org', stranger => 'asker@x.org' };
-            push @wanted, { n => $n, actor => $actor, f => \%flags };
+                self => ($actor =~ s/ /-/gr) . '@x.org', boss => 'boss@x.org', mate => $mate, stranger => 'asker@x.org' };
+            push @wanted, { n => $n, actor => $actor, mate => $mate, f => \%flags };
         }
     }
     my $made = $server->sql($WORLD . <<'SQL', wanted => json_encode(\@wanted));
-SELECT pg_temp.cell(w.n, w.actor, w.f) FROM jsonb_to_recordset(:'wanted') w (n int, actor text, f jsonb) ORDER BY w.n;
+SELECT pg_temp.cell(w.n, w.actor, w.mate, w.f) FROM jsonb_to_recordset(:'wanted') w (n int, actor text, mate text, f jsonb) ORDER BY w.n;
 SQL
     my @made = map { json_decode($_) } grep {/^\{/} split /\n/, $made;
     croak 'not every cell was made' if @made != @cells;
     %{ $cells[$_] } = (%{ $cells[$_] }, %{ $made[$_] }) for 0 .. $#cells;
     $server->sql(q{SELECT groupshare.revoke_terminal('revoked@x.org')});
+    $server->sql('ANALYZE');
     return { cells => \@cells };
 }
 
@@ -251,11 +255,11 @@ sub http_batch {
 
 # Tickets ---------------------------------------------------------------------------------------------------------------
 
-# A new share of mate's on device d1; {share, object, url, ticket}.
+# A new share of a member's on device d1; {share, object, url, ticket}.
 sub _upload {
     my ($server, $name) = @_;
     my @row = split /\|/, $server->sql(
-        q{SELECT share, object, url, ticket FROM groupshare.upload_notice('mate@x.org', :'name', 1, avoid => ARRAY['d2'])}, name => $name);
+        q{SELECT share, object, url, ticket FROM groupshare.upload_notice('mate-1@x.org', :'name', 1, avoid => ARRAY['d2'])}, name => $name);
     return { map { (qw(share object url ticket))[$_] => $row[$_] } 0 .. 3 };
 }
 
@@ -263,7 +267,7 @@ sub _ticket {
     my ($server, $object, %o) = @_;
     my ($kid, $key, $issuer, $audience, $terminal) = split /\|/, $server->sql(<<'SQL', device => $o{device} || 'd1');
 SELECT k.kid, encode(k.key, 'base64'), v.server_id, d.id, t.id FROM groupshare.device_key k JOIN groupshare.device d ON d.id = k.device_id,
-       groupshare.self v, groupshare.terminal t WHERE d.name = :'device' AND k.retired_at IS NULL AND t.identifier = 'mate@x.org'
+       groupshare.self v, groupshare.terminal t WHERE d.name = :'device' AND k.retired_at IS NULL AND t.identifier = 'mate-1@x.org'
 SQL
     my %claims = (
         iss => $issuer, aud => $audience, obj => $object, sub => $terminal, met => $o{met}, size => 1, iat => time - 100,
@@ -284,7 +288,7 @@ sub ticket_cells {
     my %make = (
         none             => sub { return },
         garbage          => sub { return 'a.b.c' },
-        session          => sub { return session_for($server, 'mate@x.org') },
+        session          => sub { return session_for($server, 'mate-1@x.org') },
         upload           => sub { return _ticket($server, $_[0], met => $met{up}) },
         download         => sub { return _ticket($server, $_[0], met => $met{down}) },
         forged           => sub { return _forged(_ticket($server, $_[0], met => $met{ $_[1] })) },
@@ -297,7 +301,7 @@ sub ticket_cells {
         my $way = $row->{action} =~ /^(?:PUT|DELETE|PATCH)/ ? 'up' : 'down';
         for my $actor (@{ $row->{actors} }) {
             my $object = $row->{state} eq 'stored' ? $stored : _upload($server, 'pending-' . ++$count);
-            push @cells, { row => $row, actor => $actor, url => $object->{url}, ticket => $make{$actor}->($object->{object}, $way) };
+            push @cells, { row => $row, actor => $actor, url => $object->{url}, ticket => scalar $make{$actor}->($object->{object}, $way) };
         }
     }
     return @cells;
@@ -348,7 +352,7 @@ SQL
     }
     my @verbs = (
         [ SELECT => 'SELECT 1 FROM %s LIMIT 1;' ], [ INSERT => 'INSERT INTO %s DEFAULT VALUES;' ],
-        [ UPDATE => 'UPDATE %s SET "%s" = "%s";' ], [ DELETE => 'DELETE FROM %s;' ], [ TRUNCATE => 'TRUNCATE %s;' ]);
+        [ UPDATE => q{UPDATE %s SET "%s" = DEFAULT;} ], [ DELETE => 'DELETE FROM %s;' ], [ TRUNCATE => 'TRUNCATE %s;' ]);
     my %rule = map { $_->{action} => $_ } @{ $matrix->{relation} };
     my @relations = split /\n/, $server->sql(<<'SQL');
 SELECT DISTINCT ON (c.relname) c.relname, CASE c.relkind WHEN 'v' THEN 'view *' ELSE 'table *' END, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
@@ -362,7 +366,7 @@ SQL
             my %row = (%{$rule}, action => "$verb->[0] $name",
                 expected => { map { $_ => index($rule->{expected}{$_}, substr $verb->[0], 0, 1) >= 0 ? 'ok' : '42501' } @{ $rule->{actors} } });
             push @{ $rule->{all} }, \%row;
-            $add->(\%row, $_, sprintf($verb->[1], "groupshare.$name", $column, $column)) for @{ $row{actors} };
+            $add->(\%row, $_, $verb->[1] =~ s{%s}{groupshare.$name}r =~ s{%s}{$column}r) for @{ $row{actors} };
         }
     }
     $matrix->{relation} = [ map { @{ $_->{all} || [] } } @{ $matrix->{relation} } ];
