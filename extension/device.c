@@ -13,7 +13,9 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "device.h"
 #include "errcodes.h"
+#include "inventory.h"
 #include "ledger.h"
 #include "plan.h"
 #include "reply.h"
@@ -124,6 +126,11 @@ static Device calling_device(const int64 *epoch)
 	if (gs_result_int64(0, 3) > *epoch)
 		raise_stale_epoch();
 	return device;
+}
+
+pg_uuid_t gs_device_caller(int64 epoch)
+{
+	return calling_device(&epoch).id;
 }
 
 static void refuse(const char *what)
@@ -237,7 +244,7 @@ Datum gs_device_report(PG_FUNCTION_ARGS)
 		raise_stale_epoch();
 	gs_reply_begin(&reply);
 	gs_reply_jsonb(&reply, "keys", read_keys(&device));
-	gs_reply_jsonb(&reply, "work", read_work(&device));
+	gs_reply_jsonb(&reply, "work", gs_inventory_add_work(&device.id, read_work(&device)));
 	gs_plan_close();
 	PG_RETURN_JSONB_P(gs_reply_end(&reply));
 }

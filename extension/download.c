@@ -91,7 +91,8 @@ static Download designate(const GsRequest *request, const pg_uuid_t *share)
 
 	check_right(request->terminal, share);
 	if (gs_plan_run(&copy_plan, values, NULL, 1) == 0)
-		ereport(ERROR, (errcode(GS_ERR_DEVICE_UNAVAILABLE), errmsg("no storage device holds the share at the moment")));
+		ereport(ERROR, (errcode(GS_ERR_SHARE_DAMAGED), errmsg("no good copy of the share is left"),
+						errhint("Its owner has been told, and can upload the same bytes again.")));
 	download.name = gs_result_text(0, 1);
 	download.owner = gs_result_text(0, 2);
 	download.size = gs_result_int64(0, 3);

@@ -28,6 +28,7 @@
 #define GS_ERR_SHARE_PENDING MAKE_SQLSTATE('G', 'S', '0', '2', '4')
 #define GS_ERR_DEVICE_UNAVAILABLE MAKE_SQLSTATE('G', 'S', '0', '2', '5')
 #define GS_ERR_TOO_MANY_REQUESTS MAKE_SQLSTATE('G', 'S', '0', '2', '6')
+#define GS_ERR_SHARE_DAMAGED MAKE_SQLSTATE('G', 'S', '0', '2', '7')
 #define GS_ERR_UNKNOWN_DEVICE MAKE_SQLSTATE('G', 'S', '0', '3', '0')
 #define GS_ERR_STALE_EPOCH MAKE_SQLSTATE('G', 'S', '0', '3', '1')
 #define GS_ERR_RECEIPT_MISMATCH MAKE_SQLSTATE('G', 'S', '0', '3', '2')

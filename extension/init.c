@@ -38,6 +38,7 @@ int gs_inquiry_lifetime_s;
 int gs_refusal_pause_s;
 int gs_delete_hold_s;
 int gs_event_retention_s;
+int gs_inventory_interval_s;
 int gs_maintenance_interval_ms;
 char *gs_databases;
 
@@ -85,6 +86,9 @@ static const IntSetting int_settings[] = {
 	 &gs_delete_hold_s, 7 * DAY, 0, INT_MAX, PGC_SUSET, GUC_UNIT_S},
 	{"groupshare.event_retention", "How long events are kept for terminals that do not fetch them.",
 	 &gs_event_retention_s, 30 * DAY, HOUR, INT_MAX, PGC_SUSET, GUC_UNIT_S},
+	{"groupshare.inventory_interval",
+	 "How often each device is asked what it has, and after each of its starts; 0 is never.", &gs_inventory_interval_s,
+	 DAY, 0, 365 * DAY, PGC_SUSET, GUC_UNIT_S},
 	{"groupshare.maintenance_interval", "How often the worker looks for what has expired.", &gs_maintenance_interval_ms,
 	 1000, 10, HOUR * 1000, PGC_SIGHUP, GUC_UNIT_MS},
 };

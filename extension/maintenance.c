@@ -20,6 +20,7 @@
 #include "event.h"
 #include "inquiry.h"
 #include "ledger.h"
+#include "inventory.h"
 #include "maintenance.h"
 #include "plan.h"
 #include "reply.h"
@@ -87,6 +88,7 @@ bool gs_maintenance_run(void)
 	more |= gs_plan_run(&work_plan, (Datum[]){batch, Int32GetDatum(WORK_KEPT_DAYS)}, NULL, 0) == BATCH;
 	more |= gs_ledger_close_silent(BATCH) == BATCH;
 	more |= gs_ledger_forget(BATCH) == BATCH;
+	gs_inventory_request_due();
 	gs_plan_close();
 	return more;
 }

@@ -22,6 +22,7 @@ extern int gs_inquiry_lifetime_s;
 extern int gs_refusal_pause_s;
 extern int gs_delete_hold_s;
 extern int gs_event_retention_s;
+extern int gs_inventory_interval_s; /* 0: only when asked */
 extern int gs_maintenance_interval_ms;
 extern char *gs_databases; /* comma separated; empty: the worker serves none */
 

@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
+#include "copy.h"
 #include "errcodes.h"
 #include "plan.h"
 #include "quota.h"
@@ -28,6 +29,7 @@ typedef struct ReceivedShare {
 	bytea *sha256;
 	bool stored;  /* share and this copy */
 	bool pending; /* share and this copy */
+	bool missing; /* the copy, of a stored share */
 } ReceivedShare;
 
 static GsPlan lock_share_plan = {
@@ -38,7 +40,8 @@ static GsPlan lock_share_plan = {
 
 static GsPlan read_share_plan = {
 	.sql = "SELECT s.id, s.owner, t.identifier, s.name, s.size_bytes, s.sha256,"
-		   "       s.state = 'stored' AND c.state = 'stored', s.state = 'pending' AND c.state = 'pending'"
+		   "       s.state = 'stored' AND c.state = 'stored', s.state = 'pending' AND c.state = 'pending',"
+		   "       s.state = 'stored' AND c.state = 'missing'"
 		   " FROM groupshare.share_copy c JOIN groupshare.share s ON s.id = c.share_id"
 		   "   JOIN groupshare.terminal t ON t.id = s.owner WHERE c.object = $1",
 	.types = {UUIDOID},
@@ -75,7 +78,7 @@ static GsPlan delete_share_plan = {
 
 static GsPlan abandon_copies_plan = {
 	.sql = "WITH dropped AS (UPDATE groupshare.share_copy SET state = 'abandoned'"
-		   "   WHERE share_id = $1 AND state = 'stored' RETURNING device_id, object)"
+		   "   WHERE share_id = $1 AND state IN ('stored', 'quarantined', 'missing') RETURNING device_id, object)"
 		   " INSERT INTO groupshare.device_work (device_id, kind, object, not_before)"
 		   " SELECT device_id, 'delete', object, now() + $2 * interval '1 second' FROM dropped",
 	.types = {UUIDOID, INT4OID},
@@ -119,6 +122,7 @@ static ReceivedShare *find_received(const pg_uuid_t *device, const pg_uuid_t *ob
 	share->sha256 = gs_result_bytea(0, 6);
 	share->stored = gs_result_bool(0, 7);
 	share->pending = gs_result_bool(0, 8);
+	share->missing = gs_result_bool(0, 9);
 	return share;
 }
 
@@ -152,11 +156,13 @@ bool gs_share_receipt(const pg_uuid_t *device, int64 epoch, const pg_uuid_t *obj
 {
 	ReceivedShare *share = find_received(device, object);
 
-	if (share == NULL || !(share->stored || share->pending))
+	if (share == NULL || !(share->stored || share->pending || share->missing))
 		return false;
 	check_received(share, size, sha256);
 	if (share->pending)
 		store(share, epoch, size, sha256);
+	if (share->missing)
+		(void)gs_copy_return(object);
 	return true;
 }
 

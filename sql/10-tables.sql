@@ -310,12 +310,18 @@ CREATE TABLE groupshare.share_copy (
     home uuid NOT NULL REFERENCES groupshare.server,
     share_id uuid NOT NULL REFERENCES groupshare.share ON DELETE CASCADE,
     device_id uuid NOT NULL REFERENCES groupshare.device,
-    state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'stored', 'abandoned', 'deleted')),
-    stored_at timestamptz
+    -- quarantined: its bytes are not what they should be; missing: they are gone. Neither is ever designated.
+    state text NOT NULL DEFAULT 'pending'
+        CHECK (state IN ('pending', 'stored', 'quarantined', 'missing', 'abandoned', 'deleted')),
+    stored_at timestamptz,
+    failed_at timestamptz,
+    found_sha256 bytea CHECK (octet_length(found_sha256) = 32),
+    CHECK (state NOT IN ('quarantined', 'missing') OR failed_at IS NOT NULL)
 );
 CREATE UNIQUE INDEX share_copy_pending ON groupshare.share_copy (share_id) WHERE state = 'pending';
 CREATE INDEX share_copy_share ON groupshare.share_copy (share_id);
 CREATE INDEX share_copy_device ON groupshare.share_copy (device_id);
+CREATE INDEX share_copy_failed ON groupshare.share_copy (failed_at) WHERE state IN ('quarantined', 'missing');
 
 CREATE TABLE groupshare.reservation (
     object uuid PRIMARY KEY REFERENCES groupshare.share_copy ON DELETE CASCADE,
@@ -425,4 +431,5 @@ COMMENT ON COLUMN groupshare.device_ledger.room_class IS 'kept by extension/room
 COMMENT ON COLUMN groupshare.device_ledger.refused_at IS 'a terminal asked for another device since the last report: tried last';
 COMMENT ON COLUMN groupshare.device.login_role IS 'the role that the device connects as: that is how it is known';
 COMMENT ON COLUMN groupshare.device_work.tickets_before IS 'revoke: tickets issued until then are refused';
+COMMENT ON COLUMN groupshare.share_copy.found_sha256 IS 'quarantined: the digest of what the device found instead; NULL: nothing readable';
 COMMENT ON COLUMN groupshare.share.all_groups IS 'visible in all groups of its owner, also in later ones';

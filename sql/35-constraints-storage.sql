@@ -94,7 +94,9 @@ CREATE TRIGGER legal_move BEFORE UPDATE OF state ON groupshare.share
 
 CREATE TRIGGER legal_move BEFORE UPDATE OF state ON groupshare.share_copy
     FOR EACH ROW WHEN (OLD.state <> NEW.state AND (OLD.state, NEW.state) NOT IN
-        (('pending', 'stored'), ('pending', 'abandoned'), ('stored', 'abandoned'), ('abandoned', 'deleted')))
+        (('pending', 'stored'), ('pending', 'abandoned'), ('stored', 'abandoned'), ('abandoned', 'deleted'),
+         ('stored', 'quarantined'), ('stored', 'missing'), ('missing', 'stored'),
+         ('quarantined', 'abandoned'), ('missing', 'abandoned')))
     EXECUTE FUNCTION groupshare.refuse_move('a copy');
 
 CREATE TRIGGER legal_move BEFORE UPDATE OF state ON groupshare.reservation

@@ -1,0 +1,51 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- What is known of the bytes behind the copies: inventories of the devices and what they found, shares that want another
+-- copy, and the jobs that move copies. All of it is this server's own bookkeeping: nothing here is mirrored.
+
+-- One row a device: what is asked (work_id), what is being listed (epoch, started_at, listed), what the last one was.
+CREATE TABLE groupshare.inventory (
+    device_id uuid PRIMARY KEY REFERENCES groupshare.device ON DELETE CASCADE,
+    work_id bigint,
+    requested_at timestamptz,
+    epoch bigint,
+    started_at timestamptz,
+    listed bigint NOT NULL DEFAULT 0,
+    last_epoch bigint,
+    last_started_at timestamptz,
+    last_ended_at timestamptz,
+    last_objects bigint,
+    last_bytes bigint,
+    CHECK ((epoch IS NULL) = (started_at IS NULL)),
+    CHECK ((work_id IS NULL) = (requested_at IS NULL))
+);
+CREATE INDEX inventory_asked ON groupshare.inventory (device_id) WHERE work_id IS NOT NULL;
+
+-- What a device lists, until it has ended. Unlogged: after a crash it is empty, which `listed` tells, and the list is made again.
+CREATE UNLOGGED TABLE groupshare.inventory_object (
+    device_id uuid NOT NULL REFERENCES groupshare.device ON DELETE CASCADE,
+    object uuid NOT NULL,
+    size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
+    sha256 bytea CHECK (octet_length(sha256) = 32),
+    state text NOT NULL CHECK (state IN ('stored', 'receipt_pending', 'staged', 'quarantined')),
+    PRIMARY KEY (device_id, object),
+    CHECK (state = 'staged' OR sha256 IS NOT NULL)
+);
+
+-- What the last inventory of each device and the catalog disagree about.
+CREATE TABLE groupshare.inventory_finding (
+    device_id uuid NOT NULL REFERENCES groupshare.device ON DELETE CASCADE,
+    object uuid NOT NULL,
+    problem text NOT NULL CHECK (problem IN ('orphan', 'missing', 'mismatch', 'damaged', 'unacknowledged', 'returned')),
+    size_bytes bigint,
+    sha256 bytea CHECK (octet_length(sha256) = 32),
+    disk_state text,
+    first_seen timestamptz NOT NULL,
+    last_seen timestamptz NOT NULL,
+    PRIMARY KEY (device_id, object)
+);
+
+COMMENT ON TABLE groupshare.inventory IS 'inventories of the devices: asked, being listed, last';
+COMMENT ON TABLE groupshare.inventory_object IS 'what a device lists while its inventory runs; not dumped';
+COMMENT ON TABLE groupshare.inventory_finding IS 'what the last inventory of each device and the catalog disagree about; not dumped';
+COMMENT ON COLUMN groupshare.inventory.listed IS 'objects listed so far by the running inventory';
+COMMENT ON COLUMN groupshare.inventory_finding.first_seen IS 'the end of the first of the unbroken row of inventories that saw it';

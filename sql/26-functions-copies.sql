@@ -1,0 +1,49 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- The bytes behind the copies: inventories, what is done about what they find, damage, restores.
+
+-- For the storage daemons (doc/contracts.md section 4) -------------------------------------------------------------------
+
+CREATE FUNCTION groupshare.device_inventory_begin(epoch bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_device_inventory_begin' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.device_inventory_begin(bigint) IS 'storage daemon: I begin to list what I have';
+
+CREATE FUNCTION groupshare.device_inventory_add(epoch bigint, objects uuid[], sizes bigint[], sha256 bytea[], states text[])
+    RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_device_inventory_add' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.device_inventory_add(bigint, uuid[], bigint[], bytea[], text[]) IS
+    'storage daemon: I have these objects, 1000 a call at most';
+
+CREATE FUNCTION groupshare.device_inventory_end(epoch bigint) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'gs_device_inventory_end' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.device_inventory_end(bigint) IS
+    'storage daemon: that was all I have; answers how many differences from the catalog there are';
+
+CREATE FUNCTION groupshare.device_damaged(epoch bigint, object uuid, sha256 bytea) RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_device_damaged' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.device_damaged(bigint, uuid, bytea) IS
+    'storage daemon: the bytes of this object are wrong, this is their digest (empty: not readable)';
+
+-- For DBAs ---------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION groupshare.request_inventory(device text) RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_request_inventory' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.request_inventory(text) IS
+    'ask a device what it has, with its next report; groupshare.inventories shows how far it is, groupshare.inventory_report what differs';
+
+CREATE FUNCTION groupshare.reconcile(device text, dry_run boolean DEFAULT true, grace interval DEFAULT NULL, most int DEFAULT 1000)
+    RETURNS TABLE (object uuid, problem text, action text, due timestamptz, size_bytes bigint, owner text, share text)
+    AS 'MODULE_PATHNAME', 'gs_reconcile' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 100
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.reconcile(text, boolean, interval, int) IS
+    'what to do about what the last inventory of a device found, and with dry_run => false: do it; orphans go when they have been seen for the grace period (NULL: groupshare.delete_hold)';
+
+CREATE FUNCTION groupshare.after_restore() RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_after_restore' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.after_restore() IS
+    'call it once when this database was restored to an earlier point: sessions, codes and tickets of before die, devices announce themselves and list what they have';

@@ -1,0 +1,32 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- What a DBA looks at: inventories, what they found, damaged copies.
+
+CREATE VIEW groupshare.inventories AS
+    SELECT d.name AS device,
+           CASE WHEN i.epoch IS NOT NULL THEN 'running' WHEN i.work_id IS NOT NULL THEN 'asked'
+                WHEN i.last_ended_at IS NOT NULL THEN 'done' ELSE 'never' END AS state,
+           i.requested_at, i.started_at, i.listed, i.last_started_at, i.last_ended_at, i.last_objects AS objects, i.last_bytes AS bytes,
+           (SELECT count(*) FROM groupshare.inventory_finding f WHERE f.device_id = d.id) AS findings
+      FROM groupshare.device d LEFT JOIN groupshare.inventory i ON i.device_id = d.id;
+COMMENT ON VIEW groupshare.inventories IS 'for each device: the inventory that is asked or running, the last one, and how many differences from the catalog are open';
+
+CREATE VIEW groupshare.inventory_report AS
+    SELECT d.name AS device, f.problem, f.object, f.disk_state, f.size_bytes AS disk_bytes, encode(f.sha256, 'hex') AS disk_sha256,
+           c.state AS copy_state, s.size_bytes, encode(s.sha256, 'hex') AS sha256, t.identifier AS owner, s.name AS share,
+           f.first_seen, f.last_seen
+      FROM groupshare.inventory_finding f JOIN groupshare.device d ON d.id = f.device_id
+      LEFT JOIN groupshare.share_copy c ON c.object = f.object AND c.device_id = f.device_id
+      LEFT JOIN groupshare.share s ON s.id = c.share_id
+      LEFT JOIN groupshare.terminal t ON t.id = s.owner;
+COMMENT ON VIEW groupshare.inventory_report IS
+    'what disks and catalog disagree about: orphan (on the disk only), missing (in the catalog only), mismatch, damaged, unacknowledged, returned';
+
+CREATE VIEW groupshare.damaged AS
+    SELECT d.name AS device, c.state, t.identifier AS owner, s.name AS share, s.size_bytes, encode(s.sha256, 'hex') AS sha256,
+           encode(c.found_sha256, 'hex') AS found_sha256, c.failed_at,
+           (SELECT count(*) FROM groupshare.share_copy o WHERE o.share_id = s.id AND o.state = 'stored') AS good_copies,
+           c.object, s.id AS share_id
+      FROM groupshare.share_copy c JOIN groupshare.share s ON s.id = c.share_id
+      JOIN groupshare.terminal t ON t.id = s.owner JOIN groupshare.device d ON d.id = c.device_id
+     WHERE c.state IN ('quarantined', 'missing');
+COMMENT ON VIEW groupshare.damaged IS 'copies that are never served: their bytes are wrong (quarantined) or gone (missing)';
