@@ -135,19 +135,14 @@ sub start {
     my $config = spit("$self->{dir}/config.ini", GroupShare::System::ini($self->{config}), 0600);
     my $port   = "$self->{dir}/port";
     unlink $port;
-    # A restarted daemon keeps its port: terminals hold URLs of it.
-    $self->{process} = GroupShare::Process->start(
-        name    => $self->{name},
-        command => [ $self->{program} || program("groupshare-$self->{what}"), '--config', $config ],
-        log     => "$self->{dir}/log",
-        cwd     => $self->{dir},
-        env     => $self->{env} || {});
-    wait_for(
-        sub {
-            die "$self->{name} ended:\n" . slurp("$self->{dir}/log") if !$self->{process}->alive;
-            return -s $port;
-        },
-        "the port of $self->{name}");
+    # A restarted daemon keeps its port: terminals hold URLs of it. Meanwhile that may be another process's outgoing
+    # one for a moment, or still be held by what was killed.
+    my $end = time + 60;
+    until ($self->launched($config, $port)) {
+        my ($last) = $self->log =~ /([^\n]*)\n*\z/;
+        die "$self->{name} ended:\n" . $self->log if $last !~ /Address already in use/ || time > $end;
+        select undef, undef, undef, 0.1;
+    }
     chomp($self->{port} = slurp($port));
     $self->{config}{listen}{port} = $self->{port};
     $self->{url} = ($self->{config}{listen}{cleartext} ? 'http' : 'https') . "://127.0.0.1:$self->{port}";
@@ -155,6 +150,21 @@ sub start {
         if !$self->{started_unready};
     $self->wait_announced if $self->{what} eq 'storaged' && !$self->{started_unready};
     return $self;
+}
+
+# True when it serves, false when it has ended.
+sub launched {
+    my ($self, $config, $port) = @_;
+    $self->{process} = GroupShare::Process->start(
+        name    => $self->{name},
+        command => [ $self->{program} || program("groupshare-$self->{what}"), '--config', $config ],
+        log     => "$self->{dir}/log",
+        cwd     => $self->{dir},
+        env     => $self->{env} || {});
+    my $how = wait_for(
+        sub { return -s $port ? 'serves' : $self->{process}->alive ? undef : 'ended' },
+        "the port of $self->{name}");
+    return $how eq 'serves';
 }
 
 sub url { return $_[0]{url} }
