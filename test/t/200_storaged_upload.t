@@ -118,7 +118,7 @@ $cs->sql(q{ALTER DATABASE gs SET groupshare.delete_hold = 0});
 $cs->sql(q{SELECT groupshare.delete_share(:'id', :'share')}, id => 'ann@example.org', share => $free->{share});
 wait_for(sub { !grep {/$free->{object}/} @{ files_under($device) } }, 'a deleted share\'s bytes to go');
 wait_for(
-    sub { $cs->sql(q{SELECT count(*) FROM groupshare.device_work WHERE done_at IS NULL}) == 0 }, 'the work to be done');
+    sub { $cs->sql(q{SELECT count(*) FROM groupshare.device_work WHERE kind = 'delete' AND done_at IS NULL}) == 0 }, 'the work to be done');
 pass('deletion work is done and reported');
 
 # A large one: memory does not depend on the size. (AddressSanitizer keeps freed memory.)
