@@ -84,12 +84,13 @@ Datum gs_explain_placement(PG_FUNCTION_ARGS)
 {
 	GsQuestion question;
 	GsCandidates candidates;
+	GsPolicy policy;
 	uint64 devices;
 
 	InitMaterializedSRF(fcinfo, 0);
 	gs_plan_open();
 	question = read_question(fcinfo);
-	candidates = gs_placement_candidates(&question);
+	candidates = gs_placement_candidates(&question, &policy);
 	devices = gs_candidates_survey(&question);
 	for (uint64 row = 0; row < devices; row++)
 		explain_row((ReturnSetInfo *)fcinfo->resultinfo, row, &candidates);
@@ -104,11 +105,12 @@ Datum gs_nearest_devices(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *)fcinfo->resultinfo;
 	GsQuestion question;
 	GsCandidates candidates;
+	GsPolicy policy;
 
 	InitMaterializedSRF(fcinfo, 0);
 	gs_plan_open();
 	question = read_question(fcinfo);
-	candidates = gs_placement_candidates(&question);
+	candidates = gs_placement_candidates(&question, &policy);
 	for (int i = 0; i < candidates.count; i++) {
 		const GsCandidate *c = &candidates.list[i];
 		Datum values[NEAREST_COLUMNS] = {CStringGetTextDatum(c->name), CStringGetTextDatum(c->location),

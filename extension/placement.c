@@ -29,12 +29,30 @@
 
 #define NAP_MIN_MS 1
 #define NAP_MAX_MS 20
+#define WIDENING 4
+#define CANDIDATES_MOST 1000
 
-GsCandidates gs_placement_candidates(const GsQuestion *question)
+/* A policy may pass all of them over: then more are asked for, farther away. */
+static GsCandidates find_judged(const GsQuestion *question, GsPolicy *policy)
 {
 	int most = gs_placement_candidates_most;
-	GsCandidates found = gs_candidates_find(question, most);
-	GsCandidates chosen = {.count = Min(found.count, most)};
+
+	*policy = gs_policy_find(question);
+	for (;;) {
+		GsCandidates found = gs_candidates_find(question, most);
+		bool all = found.count < most || most >= CANDIDATES_MOST;
+
+		gs_policy_apply(policy, question, &found);
+		if (found.count > 0 || all)
+			return found;
+		most = Min(most * WIDENING, CANDIDATES_MOST);
+	}
+}
+
+GsCandidates gs_placement_candidates(const GsQuestion *question, GsPolicy *policy)
+{
+	GsCandidates found = find_judged(question, policy);
+	GsCandidates chosen = {.count = Min(found.count, gs_placement_candidates_most)};
 	GsOption *options = palloc0(sizeof(*options) * Max(found.count, 1));
 
 	for (int i = 0; i < found.count; i++) {
@@ -43,7 +61,7 @@ GsCandidates gs_placement_candidates(const GsQuestion *question)
 		options[i].refused = found.list[i].refused;
 		options[i].subject = &found.list[i];
 	}
-	gs_choice_order(options, found.count, most, gs_draw, NULL);
+	gs_choice_order(options, found.count, chosen.count, gs_draw, NULL);
 	chosen.list = palloc(sizeof(*chosen.list) * Max(chosen.count, 1));
 	for (int i = 0; i < chosen.count; i++) {
 		chosen.list[i] = *(GsCandidate *)options[i].subject;
@@ -68,7 +86,7 @@ static GsCandidate *reserve_any(const GsQuestion *question, GsCandidates *candid
 	return NULL;
 }
 
-static Jsonb *describe(const GsCandidates *candidates)
+static Jsonb *describe(const GsCandidates *candidates, const GsPolicy *policy)
 {
 	StringInfoData json;
 
@@ -83,6 +101,8 @@ static Jsonb *describe(const GsCandidates *candidates)
 						 (long long)c->available, c->score);
 		if (c->km >= 0)
 			appendStringInfo(&json, ",\"km\":%.1f", c->km);
+		if (policy->set && policy->error == NULL)
+			appendStringInfo(&json, ",\"preference\":%.6g", c->preference);
 		if (c->refused)
 			appendStringInfoString(&json, ",\"refused\":true");
 		appendStringInfo(&json, ",\"outcome\":\"%s\"}", c->outcome != NULL ? c->outcome : "not tried");
@@ -101,21 +121,26 @@ static void nap(int round)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* One search and one round over its candidates; NULL when others hold all of them, or `none` is set. */
-static GsPlace *attempt(const GsQuestion *question, bool *none)
+/* One search and one round over its candidates; NULL when others hold all of them, or when there are none: then
+ * `none` says why. */
+static GsPlace *attempt(const GsQuestion *question, char **none)
 {
-	GsCandidates candidates = gs_placement_candidates(question);
+	GsPlace *place = palloc0(sizeof(*place));
+	GsCandidates candidates = gs_placement_candidates(question, &place->policy);
 	GsCandidate *chosen = reserve_any(question, &candidates);
-	GsPlace *place;
 
-	*none = candidates.count == 0;
+	*none = NULL;
+	if (candidates.count == 0) {
+		*none = gs_candidates_tally(question);
+		if (place->policy.passed_over > 0)
+			*none = psprintf("%s; %d with room are passed over by the policy", *none, place->policy.passed_over);
+	}
 	if (chosen == NULL)
 		return NULL;
-	place = palloc0(sizeof(*place));
 	place->device = chosen->device;
 	place->device_name = chosen->name;
 	place->distance = chosen->distance;
-	place->candidates = describe(&candidates);
+	place->candidates = describe(&candidates, &place->policy);
 	return place;
 }
 
@@ -124,15 +149,14 @@ GsPlace *gs_placement_reserve(const GsQuestion *question, int wait_ms)
 	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
 
 	for (int round = 0;; round++) {
-		bool none;
+		char *none;
 		GsPlace *place = attempt(question, &none);
 
 		if (place != NULL)
 			return place;
-		if (none)
-			ereport(ERROR,
-					(errcode(GS_ERR_NO_ROOM), errmsg("no storage device has room for the share"),
-					 errdetail("Size is %lld bytes; %s.", (long long)question->size, gs_candidates_tally(question))));
+		if (none != NULL)
+			ereport(ERROR, (errcode(GS_ERR_NO_ROOM), errmsg("no storage device has room for the share"),
+							errdetail("Size is %lld bytes; %s.", (long long)question->size, none)));
 		if (GetCurrentTimestamp() >= give_up)
 			ereport(ERROR, (errcode(GS_ERR_DEVICES_BUSY), errmsg("other uploads hold all devices that have room"),
 							errhint("Send the notice again in a moment.")));
@@ -142,10 +166,10 @@ GsPlace *gs_placement_reserve(const GsQuestion *question, int wait_ms)
 
 GsPlace *gs_placement_try(const GsQuestion *question, char **refusal)
 {
-	bool none;
+	char *none;
 	GsPlace *place = attempt(question, &none);
 
 	if (place == NULL)
-		*refusal = none ? psprintf("no room: %s", gs_candidates_tally(question)) : "held by other notices";
+		*refusal = none != NULL ? psprintf("no room: %s", none) : "held by other notices";
 	return place;
 }

@@ -5,7 +5,7 @@
 #ifndef GS_PLACEMENT_H
 #define GS_PLACEMENT_H
 
-#include "candidates.h"
+#include "policy.h"
 
 /* What was decided, and from what; palloc'd. */
 typedef struct GsPlace {
@@ -13,10 +13,12 @@ typedef struct GsPlace {
 	char *device_name;
 	int32 distance;
 	Jsonb *candidates; /* [{device, distance, available, score, outcome}...], in the order in which they were tried */
+	GsPolicy policy;
 } GsPlace;
 
-/* The candidates in the order in which they are tried, at most groupshare.placement_candidates. */
-GsCandidates gs_placement_candidates(const GsQuestion *question);
+/* The candidates in the order in which they are tried, at most groupshare.placement_candidates; `policy` becomes the
+ * one that decided. */
+GsCandidates gs_placement_candidates(const GsQuestion *question, GsPolicy *policy);
 
 /*
  * Chooses a device and reserves the bytes in its ledger, whose row stays locked until the transaction ends. Waits at

@@ -30,11 +30,13 @@
 static GsPlan make_plan = {
 	.sql = "WITH copy AS (INSERT INTO groupshare.share_copy (home, share_id, device_id) VALUES ($1, $2, $3)"
 		   "   RETURNING object),"
-		   " placed AS (INSERT INTO groupshare.placement (object, home, location, device_id, distance, candidates)"
-		   "   SELECT object, $1, $4, $3, $5, $6 FROM copy)"
+		   " placed AS (INSERT INTO groupshare.placement (object, home, location, device_id, distance, candidates,"
+		   "     latitude, longitude, policy_id, policy_error)"
+		   "   SELECT object, $1, $4, $3, $5, $6, $9, $10, $11, $12 FROM copy)"
 		   " INSERT INTO groupshare.reservation (object, home, device_id, size_bytes, expires_at)"
 		   " SELECT object, $1, $3, $7, now() + $8 * interval '1 second' FROM copy RETURNING object, expires_at",
-	.types = {UUIDOID, UUIDOID, UUIDOID, TEXTOID, INT4OID, JSONBOID, INT8OID, INT4OID},
+	.types = {UUIDOID, UUIDOID, UUIDOID, TEXTOID, INT4OID, JSONBOID, INT8OID, INT4OID, FLOAT8OID, FLOAT8OID, UUIDOID,
+			  TEXTOID},
 };
 
 static GsPlan find_plan = {
@@ -102,9 +104,26 @@ static GsAllocation *make(const GsRequest *request, const pg_uuid_t *share, int6
 					  Int32GetDatum(place->distance),
 					  JsonbPGetDatum(place->candidates),
 					  Int64GetDatum(size),
-					  Int32GetDatum(gs_reservation_lifetime_s)};
+					  Int32GetDatum(gs_reservation_lifetime_s),
+					  Float8GetDatum(question.origin.latitude),
+					  Float8GetDatum(question.origin.longitude),
+					  UUIDPGetDatum(&place->policy.id),
+					  place->policy.error == NULL ? (Datum)0 : CStringGetTextDatum(place->policy.error)};
+	const char point = question.origin.has_point ? ' ' : 'n';
+	const char nulls[] = {' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  ' ',
+						  point,
+						  point,
+						  place->policy.set ? ' ' : 'n',
+						  place->policy.error == NULL ? 'n' : ' '};
 
-	gs_plan_run(&make_plan, values, NULL, 0);
+	gs_plan_run(&make_plan, values, nulls, 0);
 	allocation->object = *gs_result_uuid(0, 1);
 	allocation->expires_at = gs_result_timestamp(0, 2);
 	allocation->device = place->device;

@@ -337,6 +337,24 @@ CREATE TABLE groupshare.reservation (
 CREATE INDEX reservation_expiry ON groupshare.reservation (expires_at) WHERE state = 'live';
 CREATE INDEX reservation_device ON groupshare.reservation (device_id) WHERE state = 'live';
 
+-- A DBA's functions that pass devices over or prefer them otherwise; the latest version of a plan or group is the one without
+-- replaced_at. function NULL: the default again.
+CREATE TABLE groupshare.placement_policy (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    plan text REFERENCES groupshare.plan,
+    group_id uuid REFERENCES groupshare.sharing_group,
+    version int NOT NULL CHECK (version > 0),
+    function text,
+    set_at timestamptz NOT NULL DEFAULT now(),
+    set_by text NOT NULL,
+    replaced_at timestamptz,
+    CHECK (num_nonnulls(plan, group_id) = 1),
+    UNIQUE (plan, version),
+    UNIQUE (group_id, version)
+);
+CREATE UNIQUE INDEX placement_policy_plan ON groupshare.placement_policy (plan) WHERE replaced_at IS NULL;
+CREATE UNIQUE INDEX placement_policy_group ON groupshare.placement_policy (group_id) WHERE replaced_at IS NULL;
+
 -- Each decision of placement, kept with its allocation.
 CREATE TABLE groupshare.placement (
     object uuid PRIMARY KEY REFERENCES groupshare.share_copy ON DELETE CASCADE,
@@ -345,8 +363,13 @@ CREATE TABLE groupshare.placement (
     location text NOT NULL,
     device_id uuid NOT NULL REFERENCES groupshare.device,
     distance int NOT NULL,
-    candidates jsonb NOT NULL
+    candidates jsonb NOT NULL,
+    latitude float8,
+    longitude float8,
+    policy_id uuid REFERENCES groupshare.placement_policy,
+    policy_error text
 );
+CREATE INDEX placement_at ON groupshare.placement (at);
 
 -- Events and audit -------------------------------------------------------------------------------------------------------
 
@@ -407,6 +430,8 @@ COMMENT ON TABLE groupshare.share_group IS 'the groups that a share is visible i
 COMMENT ON TABLE groupshare.share_copy IS 'where a shares bytes are';
 COMMENT ON TABLE groupshare.reservation IS 'bytes promised on a device';
 COMMENT ON TABLE groupshare.placement IS 'how each device was chosen';
+COMMENT ON TABLE groupshare.placement_policy IS 'functions of DBAs that have a say in placement, all versions';
+COMMENT ON COLUMN groupshare.placement.policy_error IS 'why the default decided instead of the policy';
 COMMENT ON TABLE groupshare.event IS 'outbox: one row an event and recipient';
 COMMENT ON TABLE groupshare.audit IS 'who did what';
 COMMENT ON SEQUENCE groupshare.event_position IS 'cursor positions of events';

@@ -95,6 +95,49 @@ CREATE FUNCTION groupshare.nearest_devices(terminal text, size bigint, avoid tex
 COMMENT ON FUNCTION groupshare.nearest_devices(text, bigint, text[], inet) IS
     'the candidates for a notice of this size now, in the order in which they would be tried: explain_placement without the others';
 
+CREATE FUNCTION groupshare.set_placement_policy(function text, plan text DEFAULT NULL, group_id uuid DEFAULT NULL) RETURNS int
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    signature CONSTANT text := '(text, bigint, text, text, integer, bigint, double precision)';
+    found regprocedure := to_regprocedure(set_placement_policy.function || signature);
+    made int;
+BEGIN
+    IF num_nonnulls(set_placement_policy.plan, set_placement_policy.group_id) <> 1 THEN
+        RAISE EXCEPTION 'name a plan or a group' USING ERRCODE = 'GS010';
+    END IF;
+    IF set_placement_policy.function IS NOT NULL AND (found IS NULL
+        OR (SELECT prorettype <> 'float8'::regtype OR proretset OR prokind <> 'f' FROM pg_proc WHERE oid = found)) THEN
+        RAISE EXCEPTION 'there is no function % % RETURNS double precision', set_placement_policy.function, signature
+            USING ERRCODE = 'GS010', DETAIL = 'Its arguments: terminal, size, device, location, distance, available bytes, preference.',
+            HINT = 'Write its name with its schema.';
+    END IF;
+    IF found IS NOT NULL AND NOT has_function_privilege(session_user, found, 'EXECUTE') THEN
+        RAISE EXCEPTION 'permission denied for function %', found USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    LOCK TABLE groupshare.placement_policy IN SHARE ROW EXCLUSIVE MODE;
+    UPDATE groupshare.placement_policy p SET replaced_at = now()
+     WHERE p.replaced_at IS NULL AND (p.plan = set_placement_policy.plan OR p.group_id = set_placement_policy.group_id);
+    INSERT INTO groupshare.placement_policy AS p (plan, group_id, version, function, set_by)
+        SELECT set_placement_policy.plan, set_placement_policy.group_id, coalesce(max(o.version), 0) + 1, found::text, session_user
+          FROM groupshare.placement_policy o
+         WHERE o.plan = set_placement_policy.plan OR o.group_id = set_placement_policy.group_id
+        RETURNING p.version INTO made;
+    INSERT INTO groupshare.audit (actor, action, subject, detail) VALUES (session_user, 'set_placement_policy',
+        coalesce(set_placement_policy.plan, set_placement_policy.group_id::text), jsonb_build_object('function', found::text, 'version', made));
+    RETURN made;
+END $$;
+COMMENT ON FUNCTION groupshare.set_placement_policy(text, text, uuid) IS
+    'let schema.function(terminal text, size bigint, device text, location text, distance int, available bigint, preference float8) RETURNS float8 judge the candidates of a plan or a group: the highest answer is tried first, NULL passes the device over; function NULL: the default again; answers the version';
+
+CREATE FUNCTION groupshare.replay_notices("from" timestamptz, "to" timestamptz, most int DEFAULT 100000)
+    RETURNS TABLE (at timestamptz, terminal text, share text, size_bytes bigint, device text, distance int,
+        new_device text, new_distance int, refusal text)
+    AS 'MODULE_PATHNAME', 'gs_replay_notices' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.replay_notices(timestamptz, timestamptz, int) IS
+    'what if: where the notices of that time would go now, one after the other on top of what is there, or why they would be refused; changes nothing, but holds the devices it reserves on until it ends';
+
 
 -- Shares, for DBAs -------------------------------------------------------------------------------------------------------
 

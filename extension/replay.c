@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What if: old notices placed again, one after the other, as if they came now on top of what is there.
+ *
+ * Each is really reserved, so that those before it take their room from those after it; all of it happens in a
+ * subtransaction that is rolled back before the function returns, so nothing stays even without a ROLLBACK of the
+ * caller's. Until then the ledger rows it reserved on are locked: other notices pass them over.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "errcodes.h"
+#include "placement.h"
+#include "plan.h"
+
+enum { REPLAY_COLUMNS = 9 };
+
+/* A share that was placed several times counts once, with its last place. */
+static GsPlan notices_plan = {
+	.sql =
+		"SELECT n.* FROM (SELECT DISTINCT ON (s.id) p.at, t.identifier, t.plan, s.id, s.name, s.size_bytes, p.location,"
+		"     p.latitude IS NOT NULL, coalesce(p.latitude, 0), coalesce(p.longitude, 0), d.name, p.distance"
+		"   FROM groupshare.placement p JOIN groupshare.share_copy c ON c.object = p.object"
+		"     JOIN groupshare.share s ON s.id = c.share_id JOIN groupshare.terminal t ON t.id = s.owner"
+		"     JOIN groupshare.device d ON d.id = p.device_id"
+		"   WHERE p.at >= $1 AND p.at < $2 ORDER BY s.id, p.at DESC) n ORDER BY n.at, n.id LIMIT $3",
+	.types = {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID},
+};
+
+typedef struct Notice {
+	TimestampTz at;
+	char *terminal;
+	char *plan;
+	pg_uuid_t share;
+	char *name;
+	int64 size;
+	GsOrigin origin;
+	char *device;
+	int32 distance;
+	char *new_device; /* NULL: refused */
+	int32 new_distance;
+	char *refusal;
+} Notice;
+
+static Notice *read_notices(FunctionCallInfo fcinfo, uint64 *count)
+{
+	Datum values[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), Int64GetDatum(PG_GETARG_INT32(2))};
+	Notice *notices;
+
+	*count = gs_plan_run(&notices_plan, values, NULL, 0);
+	notices = palloc_extended(sizeof(*notices) * Max(*count, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (uint64 i = 0; i < *count; i++) {
+		Notice *n = &notices[i];
+
+		n->at = gs_result_timestamp(i, 1);
+		n->terminal = gs_result_text(i, 2);
+		n->plan = gs_result_text(i, 3);
+		n->share = *gs_result_uuid(i, 4);
+		n->name = gs_result_text(i, 5);
+		n->size = gs_result_int64(i, 6);
+		n->origin.location = gs_result_text(i, 7);
+		n->origin.has_point = gs_result_bool(i, 8);
+		n->origin.latitude = gs_result_float8(i, 9);
+		n->origin.longitude = gs_result_float8(i, 10);
+		n->device = gs_result_text(i, 11);
+		n->distance = gs_result_int64(i, 12);
+	}
+	return notices;
+}
+
+/* `scratch` is emptied for each notice; the outcome goes to `kept`. */
+static void replay(Notice *notice, MemoryContext scratch, MemoryContext kept)
+{
+	const GsQuestion question = {.terminal = notice->terminal,
+								 .plan = notice->plan,
+								 .share = &notice->share,
+								 .origin = notice->origin,
+								 .size = notice->size,
+								 .avoid = construct_empty_array(TEXTOID)};
+	char *refusal = NULL;
+	GsPlace *place = gs_placement_try(&question, &refusal);
+
+	if (place != NULL) {
+		notice->new_device = MemoryContextStrdup(kept, place->device_name);
+		notice->new_distance = place->distance;
+	} else {
+		notice->refusal = MemoryContextStrdup(kept, refusal);
+	}
+	MemoryContextReset(scratch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+static void replay_all(Notice *notices, uint64 count)
+{
+	MemoryContext kept = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext scratch = AllocSetContextCreate(kept, "groupshare replay", ALLOCSET_DEFAULT_SIZES);
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(scratch);
+	for (uint64 i = 0; i < count; i++)
+		replay(&notices[i], scratch, kept);
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(kept);
+	CurrentResourceOwner = owner;
+	MemoryContextDelete(scratch);
+}
+
+static void put_row(ReturnSetInfo *rsinfo, const Notice *n)
+{
+	Datum values[REPLAY_COLUMNS] = {TimestampTzGetDatum(n->at),
+									CStringGetTextDatum(n->terminal),
+									CStringGetTextDatum(n->name),
+									Int64GetDatum(n->size),
+									CStringGetTextDatum(n->device),
+									Int32GetDatum(n->distance),
+									(Datum)0,
+									Int32GetDatum(n->new_distance),
+									(Datum)0};
+	bool nulls[REPLAY_COLUMNS] = {0};
+
+	nulls[6] = nulls[7] = n->new_device == NULL;
+	nulls[8] = n->new_device != NULL;
+	if (n->new_device != NULL)
+		values[6] = CStringGetTextDatum(n->new_device);
+	else
+		values[8] = CStringGetTextDatum(n->refusal);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+PG_FUNCTION_INFO_V1(gs_replay_notices);
+/* replay_notices(from, to, most) */
+Datum gs_replay_notices(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *)fcinfo->resultinfo;
+	Notice *notices;
+	uint64 count;
+
+	if (PG_GETARG_INT32(2) < 0)
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("most must not be negative")));
+	InitMaterializedSRF(fcinfo, 0);
+	gs_plan_open();
+	notices = read_notices(fcinfo, &count);
+	replay_all(notices, count);
+	for (uint64 i = 0; i < count; i++)
+		put_row(rsinfo, &notices[i]);
+	gs_plan_close();
+	return (Datum)0;
+}
