@@ -206,8 +206,34 @@ static bool put_member(json_t *object, const char *name, json_t *value)
 	return object != NULL && json_object_set_new(object, name, value) == 0;
 }
 
+/* NULL without *ok = false: there is nothing to say about joining. */
+static json_t *join_body(const GsClientSettings *settings, bool *ok)
+{
+	const struct {
+		const char *name;
+		const char *const *texts;
+		size_t count;
+	} lists[] = {{"listed", settings->listed, settings->listed_count},
+				 {"listed_add", settings->listed_add, settings->listed_add_count},
+				 {"listed_remove", settings->listed_remove, settings->listed_remove_count}};
+	json_t *join = json_object();
+
+	*ok = join != NULL;
+	if (*ok && settings->join != NULL)
+		*ok = put_member(join, "rule", json_string(settings->join));
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		if (*ok && lists[i].texts != NULL)
+			*ok = put_member(join, lists[i].name, string_array(lists[i].texts, lists[i].count));
+	}
+	if (*ok && json_object_size(join) > 0)
+		return join;
+	json_decref(join);
+	return NULL;
+}
+
 static json_t *settings_body(const GsClientSettings *settings)
 {
+	json_t *join;
 	json_t *body = json_object();
 	bool ok = body != NULL;
 
@@ -215,14 +241,14 @@ static json_t *settings_body(const GsClientSettings *settings)
 		ok = put_member(body, "administrators", string_array(settings->administrators, settings->administrators_count));
 	if (ok && settings->listing != NULL)
 		ok = put_member(body, "listing", json_string(settings->listing));
-	if (ok && (settings->join != NULL || settings->listed != NULL)) {
-		ok = put_member(body, "join", json_object());
-		if (ok && settings->join != NULL)
-			ok = put_member(json_object_get(body, "join"), "rule", json_string(settings->join));
-		if (ok && settings->listed != NULL)
-			ok = put_member(json_object_get(body, "join"), "listed",
-							string_array(settings->listed, settings->listed_count));
-	}
+	if (ok && settings->name != NULL)
+		ok = put_member(body, "name", json_string(settings->name));
+	if (ok && settings->description != NULL)
+		ok = put_member(body, "description", json_string(settings->description));
+	if (ok && settings->max_members > 0)
+		ok = put_member(body, "max_members", json_integer(settings->max_members));
+	if (ok && (join = join_body(settings, &ok)) != NULL)
+		ok = json_object_set_new(body, "join", join) == 0;
 	if (!ok) {
 		json_decref(body);
 		return NULL;
@@ -297,6 +323,23 @@ int gs_client_set_member(GsClient *client, const char *group_id, const char *ter
 					   reply);
 }
 
+int gs_client_invite(GsClient *client, const char *group_id, const char *terminal, const char *role, json_t **reply)
+{
+	json_t *body = json_pack("{s:b, s:s*}", "invited", 1, "role", role);
+
+	if (reply != NULL)
+		*reply = NULL;
+	if (body == NULL)
+		return gs_error_set(&client->box, GS_CLIENT_INVALID, NULL, "the role is not UTF-8");
+	return simple_call(client, "PUT", encoded_path(client, "/v1/groups/", group_id, "/members/", terminal), body, true,
+					   reply);
+}
+
+int gs_client_dissolve(GsClient *client, const char *group_id)
+{
+	return simple_call(client, "DELETE", encoded_path(client, "/v1/groups/", group_id, "", ""), NULL, false, NULL);
+}
+
 int gs_client_inquiries(GsClient *client, json_t **reply)
 {
 	return paged(client, gs_session_path(client, "/v1/inquiries?limit=100"), "inquiries", reply);
@@ -316,6 +359,19 @@ int gs_client_decide(GsClient *client, const char *inquiry_id, const char *decis
 int gs_client_shares(GsClient *client, json_t **reply)
 {
 	return paged(client, gs_session_path(client, "/v1/shares?limit=100"), "shares", reply);
+}
+
+int gs_client_set_share(GsClient *client, const char *share_id, const char *const *groups, size_t count, json_t **reply)
+{
+	json_t *body = json_object();
+
+	if (reply != NULL)
+		*reply = NULL;
+	if (!put_member(body, "groups", groups == NULL ? json_string("all") : string_array(groups, count))) {
+		json_decref(body);
+		return gs_error_memory(&client->box);
+	}
+	return simple_call(client, "PUT", encoded_path(client, "/v1/shares/", share_id, "", ""), body, true, reply);
 }
 
 int gs_client_delete_share(GsClient *client, const char *share_id)

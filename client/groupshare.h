@@ -111,6 +111,13 @@ typedef struct GsClientSettings {
 	size_t listed_count;
 	const char *const *administrators; /* identifiers; the caller is one of them only if named */
 	size_t administrators_count;
+	const char *name;              /* not with gs_client_create_group() */
+	const char *description;       /* "" takes it away */
+	const char *const *listed_add; /* change the list instead of replacing it */
+	size_t listed_add_count;
+	const char *const *listed_remove;
+	size_t listed_remove_count;
+	int max_members; /* 0: leave as it is */
 } GsClientSettings;
 
 /* Creates a group. With settings it is established at once; with NULL the answer is the setting notice and
@@ -132,7 +139,16 @@ GS_CALL int gs_client_remove_member(GsClient *client, const char *group, const c
 GS_CALL int gs_client_set_member(GsClient *client, const char *group, const char *terminal, const char *role,
 								 int banned, json_t **reply);
 
-/* Inquiries that this terminal may decide and those that it made itself, every page: {inquiries: [...]}. Spec G3. */
+/* Invites an outsider as "member" (role NULL) or "administrator": it accepts by joining, declines by leaving. Reply:
+ * {terminal, role, state}. Spec G5. */
+GS_CALL int gs_client_invite(GsClient *client, const char *group, const char *terminal, const char *role,
+							 json_t **reply);
+
+/* Ends a group; for administrators. Errors: DENIED, NOT_FOUND. Spec G5. */
+GS_CALL int gs_client_dissolve(GsClient *client, const char *group);
+
+/* Inquiries that this terminal may decide and those that it made itself, every page, and its invitations: {inquiries:
+ * [...], invitations: [{group, group_name, role, since}...]}. Spec G3. */
 GS_CALL int gs_client_inquiries(GsClient *client, json_t **reply);
 
 /* decision: "allow", "refuse", or "cancel" for one's own. Reply: {id, state}. Errors: CONFLICT "inquiry_decided". */
@@ -186,6 +202,11 @@ GS_CALL int gs_client_get(GsClient *client, const GsClientGet *get, json_t **rep
 
 /* The terminal's own share list, every page: {shares: [{id, name, size, sha256, state, devices, groups, ...}...]}. */
 GS_CALL int gs_client_shares(GsClient *client, json_t **reply);
+
+/* Changes who sees an own share: the members of these groups (ids), or with NULL of all of the terminal's groups, later
+ * ones too. Reply: {share, groups: "all" or [id...]}. */
+GS_CALL int gs_client_set_share(GsClient *client, const char *share, const char *const *groups, size_t count,
+								json_t **reply);
 
 /* Deletes an own share: others stop seeing it at once. Errors: NOT_FOUND. Spec D4. */
 GS_CALL int gs_client_delete_share(GsClient *client, const char *share);

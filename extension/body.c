@@ -84,6 +84,14 @@ static JsonbValue *string_member(Jsonb *body, const char *name, bool required, c
 	return value;
 }
 
+bool gs_body_is_text(Jsonb *body, const char *name, const char *text)
+{
+	JsonbValue *value = member(body, name, false);
+
+	return value != NULL && value->type == jbvString && value->val.string.len == strlen(text) &&
+		   memcmp(value->val.string.val, text, value->val.string.len) == 0;
+}
+
 char *gs_body_text(Jsonb *body, const char *name, bool required)
 {
 	JsonbValue *value = string_member(body, name, required, "a string");

@@ -15,6 +15,7 @@ void gs_body_check(Jsonb *body, bool required, const char *const *known);
 
 /* Each returns false / NULL when the member is absent or JSON null and not `required`. */
 char *gs_body_text(Jsonb *body, const char *name, bool required);       /* any string without NUL */
+bool gs_body_is_text(Jsonb *body, const char *name, const char *text);  /* is it exactly this string? Never raises. */
 char *gs_body_identifier(Jsonb *body, const char *name, bool required); /* normalised */
 char *gs_body_group_name(Jsonb *body, const char *name, bool required);
 char *gs_body_share_name(Jsonb *body, const char *name, bool required);

@@ -12,6 +12,7 @@
 #include "utils/rel.h"
 #include "utils/uuid.h"
 
+#include "errcodes.h"
 #include "member.h"
 #include "plan.h"
 #include "reply.h"
@@ -20,6 +21,7 @@
 PG_FUNCTION_INFO_V1(gs_check_membership_move);
 PG_FUNCTION_INFO_V1(gs_check_administrator);
 PG_FUNCTION_INFO_V1(gs_check_listed);
+PG_FUNCTION_INFO_V1(gs_check_room);
 PG_FUNCTION_INFO_V1(gs_notify_service_list);
 
 static GsPlan lock_group = {
@@ -36,6 +38,11 @@ static GsPlan find_contradiction = {
 	"SELECT l.identifier FROM groupshare.group_listed l JOIN groupshare.terminal t ON t.identifier = l.identifier"
 	"  JOIN groupshare.membership m ON m.group_id = l.group_id AND m.terminal_id = t.id"
 	" WHERE l.group_id = $1 AND m.state = 'banned'",
+	{UUIDOID},
+};
+static GsPlan find_crowded = {
+	"SELECT g.max_members FROM groupshare.sharing_group g WHERE g.id = $1 AND g.max_members <"
+	"  (SELECT count(*) FROM groupshare.membership m WHERE m.group_id = $1 AND m.state IN ('member', 'administrator'))",
 	{UUIDOID},
 };
 static GsPlan notify = {"NOTIFY groupshare_service_list", {InvalidOid}};
@@ -85,6 +92,22 @@ Datum gs_check_listed(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("terminal \"%s\" can't be both listed for a group and banned from it", gs_result_text(0, 1))));
+	gs_plan_close();
+	return PointerGetDatum(NULL);
+}
+
+/* AFTER INSERT OR UPDATE OF state ON membership, when it comes in: there is room under the group's lock. */
+Datum gs_check_room(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = gs_trigger_data(fcinfo);
+	Datum group = gs_trigger_field(data, gs_trigger_row(data), "group_id");
+
+	gs_plan_open();
+	(void)gs_plan_run(&lock_group, &group, NULL, 1);
+	if (gs_plan_run_latest(&find_crowded, &group, 1) > 0)
+		ereport(ERROR, (errcode(GS_ERR_CONFLICT), errmsg("the group is full"),
+						errdetail("It may have %lld members.", (long long)gs_result_int64(0, 1)),
+						errhint("An administrator can set max_members higher, or remove somebody.")));
 	gs_plan_close();
 	return PointerGetDatum(NULL);
 }

@@ -29,6 +29,7 @@ PG_FUNCTION_INFO_V1(gs_set_group);
 PG_FUNCTION_INFO_V1(gs_dissolve_group);
 PG_FUNCTION_INFO_V1(gs_api_create_group);
 PG_FUNCTION_INFO_V1(gs_api_set_group);
+PG_FUNCTION_INFO_V1(gs_api_dissolve_group);
 
 static GsPlan lock_group = {
 	"SELECT name, state, join_rule, listing = 'hidden', steps_down"
@@ -140,10 +141,11 @@ static Jsonb *setting_notice(const GsRequest *request, const GsGroup *group)
 		"SELECT jsonb_build_object("
 		"  'administrators', coalesce((SELECT jsonb_agg(t.identifier ORDER BY m.state, t.identifier)"
 		"      FROM groupshare.membership m JOIN groupshare.terminal t ON t.id = m.terminal_id"
-		"     WHERE m.group_id = g.id AND m.state IN ('administrator', 'invited')), '[]'),"
+		"     WHERE m.group_id = g.id AND (m.state = 'administrator' OR m.invited_role = 'administrator')), '[]'),"
 		"  'join', jsonb_build_object('rule', g.join_rule, 'listed', coalesce((SELECT jsonb_agg(l.identifier"
 		"      ORDER BY l.identifier) FROM groupshare.group_listed l WHERE l.group_id = g.id), '[]')),"
-		"  'listing', g.listing) FROM groupshare.sharing_group g WHERE g.id = $1",
+		"  'listing', g.listing, 'description', g.description, 'max_members', g.max_members) FROM "
+		"groupshare.sharing_group g WHERE g.id = $1",
 		{UUIDOID},
 	};
 	GsReply reply;
@@ -195,7 +197,7 @@ Datum gs_create_group(PG_FUNCTION_ARGS)
 Datum gs_api_set_group(PG_FUNCTION_ARGS)
 {
 	static const char *const params[] = {"group", NULL};
-	static const char *const body[] = {"administrators", "join", "listing", NULL};
+	static const char *const body[] = {"administrators", "join", "listing", "name", "description", "max_members", NULL};
 	GsRequest *request = gs_request_begin(fcinfo, true, params, body);
 	pg_uuid_t *id = gs_body_uuid(request->params, "group", true);
 
@@ -213,6 +215,15 @@ Datum gs_set_group(PG_FUNCTION_ARGS)
 	gs_group_settings_apply(request, gs_group_lock_for(request, PG_GETARG_UUID_P(1), true), PG_GETARG_JSONB_P(2));
 	gs_plan_close();
 	PG_RETURN_VOID();
+}
+
+Datum gs_api_dissolve_group(PG_FUNCTION_ARGS)
+{
+	static const char *const params[] = {"group", NULL};
+	GsRequest *request = gs_request_begin(fcinfo, true, params, NULL);
+
+	gs_group_dissolve(request, gs_group_lock_for(request, gs_body_uuid(request->params, "group", true), true));
+	return gs_request_reply(fcinfo, 204, NULL, NULL);
 }
 
 Datum gs_dissolve_group(PG_FUNCTION_ARGS)

@@ -43,8 +43,8 @@ Jsonb *gs_group_event(const GsGroup *group, const char *change);
 const char *gs_group_state_name(GsGroupState state);
 
 /*
- * Applies a settings object {administrators, join:{rule, listed}, listing} by an administrator to a locked group; a new
- * group becomes live. Unknown members GS011, anything wrong GS010.
+ * Applies a settings object {administrators, join, listing, name, description, max_members} by an administrator to a
+ * locked group; a new group becomes live. Unknown members GS011, anything wrong GS010.
  */
 void gs_group_settings_apply(const GsRequest *request, GsGroup *group, Jsonb *settings);
 

@@ -14,6 +14,7 @@
 #include "body.h"
 #include "errcodes.h"
 #include "inquiry.h"
+#include "invite.h"
 #include "member.h"
 #include "plan.h"
 #include "reply.h"
@@ -70,12 +71,11 @@ static GsPlan find_overdue = {
 	{FLOAT8OID, INT8OID},
 };
 static GsPlan find_page = {
-	"SELECT jsonb_build_object("
-	"  'inquiries', coalesce(jsonb_agg(jsonb_build_object('id', p.id, 'group', p.group_id, 'group_name', p.group_name,"
+	"SELECT coalesce(jsonb_agg(jsonb_build_object('id', p.id, 'group', p.group_id, 'group_name', p.group_name,"
 	"      'terminal', p.identifier, 'state', p.state, 'mine', p.mine, 'created_at', "
 	"groupshare.wire_time(p.created_at),"
 	"      'decided_at', groupshare.wire_time(p.decided_at)) ORDER BY p.n) FILTER (WHERE p.n <= $3), '[]'),"
-	"  'next', CASE WHEN count(*) > $3 THEN (array_agg(p.id ORDER BY p.n))[$3] END)"
+	"  to_jsonb(CASE WHEN count(*) > $3 THEN (array_agg(p.id ORDER BY p.n))[$3] END)"
 	"  FROM (SELECT q.*, row_number() OVER (ORDER BY q.id) AS n FROM ("
 	"    SELECT i.id, i.group_id, g.name AS group_name, t.identifier, i.state, i.terminal_id = $1 AS mine, "
 	"i.created_at,"
@@ -217,6 +217,34 @@ static GsGroup *lock_inquiry(const GsRequest *request, const pg_uuid_t *id, bool
 	return group;
 }
 
+/* Writes a decision down and tells it; the group is locked. */
+static void settle(const GsRequest *request, const GsGroup *group, const pg_uuid_t *id, const pg_uuid_t *requester,
+				   const char *state)
+{
+	bool allow = strcmp(state, "allowed") == 0, cancel = strcmp(state, "cancelled") == 0;
+
+	if (gs_plan_run(&decide_open,
+					(Datum[]){UUIDPGetDatum(id), CStringGetTextDatum(state), UUIDPGetDatum(&request->terminal->id)},
+					NULL, 0) == 0)
+		refuse_decided(id);
+	gs_member_set(&group->id, requester, allow ? GS_MEMBER_MEMBER : cancel ? GS_MEMBER_LEFT : GS_MEMBER_REFUSED);
+	if (allow)
+		gs_member_tell(group, requester, GS_MEMBER_MEMBER);
+	if (!cancel)
+		gs_event_terminal(requester, "decision", inquiry_event(id, group, NULL, state));
+	gs_event_administrators(&group->id, "inquiry", inquiry_event(id, group, NULL, state));
+	gs_audit(request, "decide_inquiry", gs_reply_uuid_text(id), inquiry_event(id, group, NULL, state));
+}
+
+void gs_inquiry_allow(const GsRequest *request, const GsGroup *group, const pg_uuid_t *terminal)
+{
+	pg_uuid_t *id = gs_inquiry_open_one(&group->id, terminal);
+
+	if (id == NULL)
+		elog(ERROR, "a pending membership without an open inquiry");
+	settle(request, group, id, terminal, "allowed");
+}
+
 /* Returns the inquiry's new state. */
 static const char *decide(const GsRequest *request, const pg_uuid_t *id, const char *decision)
 {
@@ -229,17 +257,7 @@ static const char *decide(const GsRequest *request, const pg_uuid_t *id, const c
 		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER),
 						errmsg("\"decision\" must be \"allow\", \"refuse\" or \"cancel\"")));
 	group = lock_inquiry(request, id, cancel, &requester);
-	if (gs_plan_run(&decide_open,
-					(Datum[]){UUIDPGetDatum(id), CStringGetTextDatum(state), UUIDPGetDatum(&request->terminal->id)},
-					NULL, 0) == 0)
-		refuse_decided(id);
-	gs_member_set(&group->id, &requester, allow ? GS_MEMBER_MEMBER : cancel ? GS_MEMBER_LEFT : GS_MEMBER_REFUSED);
-	if (allow)
-		gs_member_tell(group, &requester, GS_MEMBER_MEMBER);
-	if (!cancel)
-		gs_event_terminal(&requester, "decision", inquiry_event(id, group, NULL, state));
-	gs_event_administrators(&group->id, "inquiry", inquiry_event(id, group, NULL, state));
-	gs_audit(request, "decide_inquiry", gs_reply_uuid_text(id), inquiry_event(id, group, NULL, state));
+	settle(request, group, id, &requester, state);
 	return state;
 }
 
@@ -276,10 +294,18 @@ Datum gs_api_inquiries(PG_FUNCTION_ARGS)
 	GsRequest *request = gs_request_begin(fcinfo, true, params, NULL);
 	pg_uuid_t *after = gs_body_uuid(request->params, "after", false);
 	int64 limit = PAGE_MAX;
+	Jsonb *page, *next;
+	GsReply reply;
 
 	(void)gs_body_digits(request->params, "limit", false, 1, PAGE_MAX, &limit);
 	(void)gs_plan_run(&find_page,
 					  (Datum[]){UUIDPGetDatum(&request->terminal->id), UUIDPGetDatum(after), Int32GetDatum(limit)},
 					  after == NULL ? " n " : NULL, 1);
-	return gs_request_reply(fcinfo, 200, gs_result_jsonb(0, 1), NULL);
+	page = gs_result_jsonb(0, 1);
+	next = gs_result_jsonb(0, 2);
+	gs_reply_begin(&reply);
+	gs_reply_jsonb(&reply, "inquiries", page);
+	gs_reply_jsonb(&reply, "invitations", after == NULL ? gs_invite_list(&request->terminal->id) : NULL);
+	gs_reply_jsonb(&reply, "next", next);
+	return gs_request_reply(fcinfo, 200, gs_reply_end(&reply), NULL);
 }

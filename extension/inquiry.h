@@ -13,6 +13,9 @@ pg_uuid_t *gs_inquiry_open_one(const pg_uuid_t *group, const pg_uuid_t *terminal
 /* Opens one and puts it to the administrators. GS026 during the pause after a refusal, or after too many requests. */
 pg_uuid_t *gs_inquiry_open(const GsRequest *request, const GsGroup *group);
 
+/* The caller decides the terminal's open inquiry, which there must be: it becomes a member. */
+void gs_inquiry_allow(const GsRequest *request, const GsGroup *group, const pg_uuid_t *terminal);
+
 /* Closes the terminal's open inquiry, if any, without a decider; a requester who is refused is told. */
 void gs_inquiry_close(const GsGroup *group, const pg_uuid_t *terminal, const char *state);
 

@@ -15,6 +15,7 @@
 #include "errcodes.h"
 #include "group_info.h"
 #include "inquiry.h"
+#include "invite.h"
 #include "member.h"
 #include "names.h"
 #include "plan.h"
@@ -112,7 +113,7 @@ static pg_uuid_t *join(const GsRequest *request, const pg_uuid_t *id)
 	if (state == GS_MEMBER_BANNED)
 		refuse_join(group);
 	if (state == GS_MEMBER_INVITED) {
-		come_in(request, group, GS_MEMBER_ADMINISTRATOR);
+		come_in(request, group, gs_member_offered(id, &terminal->id));
 		return NULL;
 	}
 	if (group->rule == GS_JOIN_CONFIRM)
@@ -155,6 +156,7 @@ typedef struct Change {
 	const char *target;
 	bool has_role, administrator;
 	bool has_banned, banned;
+	bool has_invited, invited;
 } Change;
 
 static GsMemberState set_banned(const GsRequest *request, GsGroup *group, const pg_uuid_t *terminal, bool banned)
@@ -194,18 +196,34 @@ static GsMemberState set_role(const GsRequest *request, GsGroup *group, const pg
 	return to;
 }
 
+/* What an identifier of nobody is answered, an outsider is too. */
+static GsMemberState set_invited(const GsRequest *request, GsGroup *group, const pg_uuid_t *terminal,
+								 const Change *change)
+{
+	if (terminal == NULL)
+		return change->invited ? GS_MEMBER_INVITED : GS_MEMBER_NONE;
+	if (change->invited)
+		return gs_invite(request, group, terminal, change->administrator);
+	return gs_invite_withdraw(request, group, terminal);
+}
+
 static GsMemberState change_member(const GsRequest *request, const pg_uuid_t *id, const Change *change)
 {
 	GsGroup *group = gs_group_lock_for(request, id, true);
 	pg_uuid_t *terminal = NULL;
 
-	if (change->has_role == change->has_banned)
-		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("either \"role\" or \"banned\" is needed")));
+	if (change->has_role + change->has_banned + change->has_invited != 1 &&
+		!(change->has_invited && change->invited && change->has_role && !change->has_banned))
+		ereport(ERROR,
+				(errcode(GS_ERR_INVALID_PARAMETER), errmsg("one of \"role\", \"banned\" and \"invited\" is needed"),
+				 errhint("An invitation may say the role too.")));
 	if (change->has_banned && strcmp(change->target, request->terminal->identifier) == 0)
 		ereport(ERROR,
 				(errcode(GS_ERR_CONFLICT), errmsg("an administrator can't ban itself"), errhint("It can leave.")));
 	if (gs_plan_run(&find_terminal, (Datum[]){CStringGetTextDatum(change->target)}, NULL, 1) > 0)
 		terminal = gs_result_uuid(0, 1);
+	if (change->has_invited)
+		return set_invited(request, group, terminal, change);
 	if (change->has_banned)
 		return set_banned(request, group, terminal, change->banned);
 	return set_role(request, group, terminal, change->administrator);
@@ -283,6 +301,8 @@ Datum gs_set_member(PG_FUNCTION_ARGS)
 	read_role(&change, PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)));
 	change.has_banned = !PG_ARGISNULL(4);
 	change.banned = change.has_banned && PG_GETARG_BOOL(4);
+	change.has_invited = !PG_ARGISNULL(5);
+	change.invited = change.has_invited && PG_GETARG_BOOL(5);
 	gs_plan_open();
 	request = gs_request_for(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	state = change_member(request, PG_GETARG_UUID_P(1), &change);
@@ -330,7 +350,7 @@ Datum gs_api_remove_member(PG_FUNCTION_ARGS)
 Datum gs_api_set_member(PG_FUNCTION_ARGS)
 {
 	static const char *const params[] = {"group", "terminal", NULL};
-	static const char *const body[] = {"role", "banned", NULL};
+	static const char *const body[] = {"role", "banned", "invited", NULL};
 	GsRequest *request = gs_request_begin(fcinfo, true, params, body);
 	pg_uuid_t *id = gs_body_uuid(request->params, "group", true);
 	Change change = {.target = gs_body_identifier(request->params, "terminal", true)};
@@ -340,6 +360,7 @@ Datum gs_api_set_member(PG_FUNCTION_ARGS)
 
 	read_role(&change, gs_body_text(request->body, "role", false));
 	change.has_banned = gs_body_bool(request->body, "banned", false, &change.banned);
+	change.has_invited = gs_body_bool(request->body, "invited", false, &change.invited);
 	state = change_member(request, id, &change);
 	inside = state == GS_MEMBER_MEMBER || state == GS_MEMBER_ADMINISTRATOR;
 	gs_reply_begin(&reply);

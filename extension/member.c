@@ -32,7 +32,8 @@ static const char *const state_names[MEMBER_STATES] = {
 static const unsigned legal_moves[MEMBER_STATES] = {
 	/* A first row is also an administrator's: the creator's own. */
 	[GS_MEMBER_NONE] = FROM_OUTSIDE | BIT(GS_MEMBER_ADMINISTRATOR),
-	[GS_MEMBER_INVITED] = BIT(GS_MEMBER_ADMINISTRATOR) | GOING,
+	/* Invited again: perhaps for another role. */
+	[GS_MEMBER_INVITED] = BIT(GS_MEMBER_INVITED) | BIT(GS_MEMBER_MEMBER) | BIT(GS_MEMBER_ADMINISTRATOR) | GOING,
 	[GS_MEMBER_PENDING] = BIT(GS_MEMBER_MEMBER) | BIT(GS_MEMBER_INVITED) | BIT(GS_MEMBER_REFUSED) | GOING,
 	[GS_MEMBER_MEMBER] = BIT(GS_MEMBER_ADMINISTRATOR) | GOING,
 	[GS_MEMBER_ADMINISTRATOR] = BIT(GS_MEMBER_MEMBER) | GOING,
@@ -47,12 +48,16 @@ static GsPlan find_state = {
 	"SELECT state FROM groupshare.membership WHERE group_id = $1 AND terminal_id = $2",
 	{UUIDOID, UUIDOID},
 };
+static GsPlan find_offered = {
+	"SELECT invited_role FROM groupshare.membership WHERE group_id = $1 AND terminal_id = $2 AND state = 'invited'",
+	{UUIDOID, UUIDOID},
+};
 static GsPlan upsert_state = {
-	"INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at)"
-	" SELECT g.id, $2, g.home, $3, CASE WHEN $4 THEN now() END FROM groupshare.sharing_group g WHERE g.id = $1"
+	"INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at, invited_role)"
+	" SELECT g.id, $2, g.home, $3, CASE WHEN $4 THEN now() END, $5 FROM groupshare.sharing_group g WHERE g.id = $1"
 	" ON CONFLICT (group_id, terminal_id) DO UPDATE SET state = excluded.state, since = now(),"
-	"   joined_at = coalesce(excluded.joined_at, membership.joined_at)",
-	{UUIDOID, UUIDOID, TEXTOID, BOOLOID},
+	"   joined_at = coalesce(excluded.joined_at, membership.joined_at), invited_role = excluded.invited_role",
+	{UUIDOID, UUIDOID, TEXTOID, BOOLOID, TEXTOID},
 };
 static GsPlan find_identifier = {"SELECT identifier FROM groupshare.terminal WHERE id = $1", {UUIDOID}};
 static GsPlan find_administrator = {
@@ -100,7 +105,7 @@ GsMemberState gs_member_state(const pg_uuid_t *group, const pg_uuid_t *terminal)
 	return gs_member_state_from(gs_result_text(0, 1));
 }
 
-void gs_member_set(const pg_uuid_t *group, const pg_uuid_t *terminal, GsMemberState to)
+static void move(const pg_uuid_t *group, const pg_uuid_t *terminal, GsMemberState to, const char *offered)
 {
 	GsMemberState from = gs_member_state(group, terminal);
 	bool inside = from == GS_MEMBER_MEMBER || from == GS_MEMBER_ADMINISTRATOR;
@@ -110,8 +115,26 @@ void gs_member_set(const pg_uuid_t *group, const pg_uuid_t *terminal, GsMemberSt
 		elog(ERROR, "a membership can't go from %s to %s", state_names[from] ?: "nothing", state_names[to]);
 	(void)gs_plan_run(&upsert_state,
 					  (Datum[]){UUIDPGetDatum(group), UUIDPGetDatum(terminal), CStringGetTextDatum(state_names[to]),
-								BoolGetDatum(comes_in)},
-					  NULL, 0);
+								BoolGetDatum(comes_in), offered == NULL ? (Datum)0 : CStringGetTextDatum(offered)},
+					  offered == NULL ? "    n" : NULL, 0);
+}
+
+void gs_member_set(const pg_uuid_t *group, const pg_uuid_t *terminal, GsMemberState to)
+{
+	Assert(to != GS_MEMBER_INVITED);
+	move(group, terminal, to, NULL);
+}
+
+void gs_member_invite(const pg_uuid_t *group, const pg_uuid_t *terminal, bool administrator)
+{
+	move(group, terminal, GS_MEMBER_INVITED, state_names[administrator ? GS_MEMBER_ADMINISTRATOR : GS_MEMBER_MEMBER]);
+}
+
+GsMemberState gs_member_offered(const pg_uuid_t *group, const pg_uuid_t *terminal)
+{
+	if (gs_plan_run(&find_offered, (Datum[]){UUIDPGetDatum(group), UUIDPGetDatum(terminal)}, NULL, 1) == 0)
+		return GS_MEMBER_NONE;
+	return gs_member_state_from(gs_result_text(0, 1));
 }
 
 void gs_member_tell(const GsGroup *group, const pg_uuid_t *terminal, GsMemberState state)

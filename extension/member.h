@@ -10,7 +10,7 @@
 
 typedef enum GsMemberState {
 	GS_MEMBER_NONE,          /* no row: never had to do with the group */
-	GS_MEMBER_INVITED,       /* named as administrator, has not accepted */
+	GS_MEMBER_INVITED,       /* asked in, has not accepted */
 	GS_MEMBER_PENDING,       /* asked to join, no decision yet */
 	GS_MEMBER_MEMBER,        /* sees and shares */
 	GS_MEMBER_ADMINISTRATOR, /* a member that decides */
@@ -29,8 +29,12 @@ GsMemberState gs_member_state_from(const char *name);
 
 GsMemberState gs_member_state(const pg_uuid_t *group, const pg_uuid_t *terminal);
 
-/* The only setter. An illegal move is a programmer's error. */
+/* The only setters; an illegal move is a programmer's error. The second moves to INVITED and keeps the offered role. */
+void gs_member_invite(const pg_uuid_t *group, const pg_uuid_t *terminal, bool administrator);
 void gs_member_set(const pg_uuid_t *group, const pg_uuid_t *terminal, GsMemberState to);
+
+/* The role that an invited terminal was offered. */
+GsMemberState gs_member_offered(const pg_uuid_t *group, const pg_uuid_t *terminal);
 
 /* Event of kind member to the group's members and to the terminal itself. */
 void gs_member_tell(const GsGroup *group, const pg_uuid_t *terminal, GsMemberState state);

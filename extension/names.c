@@ -22,6 +22,7 @@
 PG_FUNCTION_INFO_V1(gs_normalize_identifier);
 PG_FUNCTION_INFO_V1(gs_is_identifier);
 PG_FUNCTION_INFO_V1(gs_is_name);
+PG_FUNCTION_INFO_V1(gs_is_description);
 PG_FUNCTION_INFO_V1(gs_is_share_name);
 PG_FUNCTION_INFO_V1(gs_is_location);
 PG_FUNCTION_INFO_V1(gs_location_distance);
@@ -113,24 +114,33 @@ static bool is_nfc(const pg_wchar *text)
 	return same;
 }
 
-bool gs_name_valid(const char *text, size_t size)
+/* NFC without refused characters, line feeds excepted where `lines`. */
+static bool is_clean(const char *text, size_t size, bool lines)
 {
-	pg_wchar wide[GS_NAME_MAX_BYTES + 1];
+	pg_wchar *wide = palloc(sizeof(*wide) * (size + 1));
 	size_t count = 0;
 
-	if (size < 1 || size > GS_NAME_MAX_BYTES)
-		return false;
 	if (GetDatabaseEncoding() != PG_UTF8)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("groupshare needs a database in encoding UTF8")));
 	for (size_t i = 0; i < size; i += pg_utf_mblen((const unsigned char *)text + i)) {
 		wide[count] = utf8_to_unicode((const unsigned char *)text + i);
-		if (refused_char(wide[count]))
+		if (refused_char(wide[count]) && !(lines && wide[count] == '\n'))
 			return false;
 		count++;
 	}
 	wide[count] = 0;
 	return count == size || is_nfc(wide);
+}
+
+bool gs_name_valid(const char *text, size_t size)
+{
+	return size >= 1 && size <= GS_NAME_MAX_BYTES && is_clean(text, size, false);
+}
+
+bool gs_name_description_valid(const char *text, size_t size)
+{
+	return size <= GS_DESCRIPTION_MAX_BYTES && is_clean(text, size, true);
 }
 
 bool gs_name_share_valid(const char *text, size_t size)
@@ -166,6 +176,13 @@ Datum gs_is_name(PG_FUNCTION_ARGS)
 	text *arg = PG_GETARG_TEXT_PP(0);
 
 	PG_RETURN_BOOL(gs_name_valid(VARDATA_ANY(arg), VARSIZE_ANY_EXHDR(arg)));
+}
+
+Datum gs_is_description(PG_FUNCTION_ARGS)
+{
+	text *arg = PG_GETARG_TEXT_PP(0);
+
+	PG_RETURN_BOOL(gs_name_description_valid(VARDATA_ANY(arg), VARSIZE_ANY_EXHDR(arg)));
 }
 
 Datum gs_is_share_name(PG_FUNCTION_ARGS)

@@ -169,6 +169,14 @@ bytea *gs_result_bytea(uint64 row, int col)
 	return isnull ? NULL : DatumGetByteaPCopy(value);
 }
 
+ArrayType *gs_result_array(uint64 row, int col)
+{
+	bool isnull;
+	Datum value = column(row, col, &isnull);
+
+	return isnull ? NULL : DatumGetArrayTypePCopy(value);
+}
+
 TimestampTz gs_result_timestamp(uint64 row, int col)
 {
 	return DatumGetTimestampTz(present(row, col));

@@ -9,6 +9,7 @@
 #define GS_PLAN_H
 
 #include "postgres.h"
+#include "utils/array.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 #include "catalog/pg_type_d.h"
@@ -48,6 +49,7 @@ char *gs_result_text(uint64 row, int col);      /* palloc'd in the outer context
 pg_uuid_t *gs_result_uuid(uint64 row, int col); /* likewise */
 Jsonb *gs_result_jsonb(uint64 row, int col);    /* likewise */
 bytea *gs_result_bytea(uint64 row, int col);    /* likewise */
+ArrayType *gs_result_array(uint64 row, int col); /* likewise */
 TimestampTz gs_result_timestamp(uint64 row, int col);
 
 #endif

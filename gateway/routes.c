@@ -25,6 +25,7 @@ static const GsApi search_groups = {CALL(api_search_groups), .query = {PAGE, "na
 									.search = true};
 static const GsApi create_group = {CALL(api_create_group), .session = true, .body = GS_API_NEEDS_BODY};
 static const GsApi set_group = {CALL(api_set_group), .path = {"group"}, .session = true, .body = GS_API_NEEDS_BODY};
+static const GsApi dissolve_group = {CALL(api_dissolve_group), .path = {"group"}, .session = true};
 static const GsApi join_group = {CALL(api_join_group), .path = {"group"}, .session = true,
 								 .body = GS_API_OPTIONAL_BODY};
 static const GsApi remove_member = {CALL(api_remove_member), .path = {"group", "terminal"}, .session = true};
@@ -35,6 +36,7 @@ static const GsApi decide_inquiry = {CALL(api_decide_inquiry), .path = {"inquiry
 									 .body = GS_API_NEEDS_BODY};
 static const GsApi upload = {CALL(api_upload), .session = true, .secret = true, .body = GS_API_NEEDS_BODY};
 static const GsApi shares = {CALL(api_shares), .query = {PAGE}, .session = true};
+static const GsApi set_share = {CALL(api_set_share), .path = {"share"}, .session = true, .body = GS_API_NEEDS_BODY};
 static const GsApi delete_share = {CALL(api_delete_share), .path = {"share"}, .session = true};
 static const GsApi download = {CALL(api_download), .session = true, .secret = true, .body = GS_API_NEEDS_BODY};
 /* `wait` is the gateway's own and is not passed on. */
@@ -47,6 +49,7 @@ const GsRoute gs_gateway_routes[] = {
 	{"GET", "/v1/groups/mine", &gs_request_handler, &my_groups},
 	{"GET", "/v1/groups", &gs_request_handler, &search_groups},
 	{"POST", "/v1/groups", &gs_request_handler, &create_group},
+	{"DELETE", "/v1/groups/{group}", &gs_request_handler, &dissolve_group},
 	{"PUT", "/v1/groups/{group}/settings", &gs_request_handler, &set_group},
 	{"POST", "/v1/groups/{group}/join", &gs_request_handler, &join_group},
 	{"DELETE", "/v1/groups/{group}/members/{terminal}", &gs_request_handler, &remove_member},
@@ -55,6 +58,7 @@ const GsRoute gs_gateway_routes[] = {
 	{"POST", "/v1/inquiries/{inquiry}", &gs_request_handler, &decide_inquiry},
 	{"POST", "/v1/uploads", &gs_request_handler, &upload},
 	{"GET", "/v1/shares", &gs_request_handler, &shares},
+	{"PUT", "/v1/shares/{share}", &gs_request_handler, &set_share},
 	{"DELETE", "/v1/shares/{share}", &gs_request_handler, &delete_share},
 	{"POST", "/v1/downloads", &gs_request_handler, &download},
 	{"GET", "/v1/events", &gs_events_handler, &events},

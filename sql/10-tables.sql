@@ -13,6 +13,8 @@ CREATE FUNCTION groupshare.is_name(name text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'gs_is_name' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION groupshare.is_share_name(name text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'gs_is_share_name' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION groupshare.is_description(description text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'gs_is_description' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION groupshare.is_location(location text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'gs_is_location' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION groupshare.location_distance(a text, b text) RETURNS int
@@ -23,6 +25,7 @@ COMMENT ON FUNCTION groupshare.normalize_identifier(text) IS 'a terminal identif
 COMMENT ON FUNCTION groupshare.is_identifier(text) IS 'is this the kept form of a terminal identifier (E.164 or e-mail)?';
 COMMENT ON FUNCTION groupshare.is_name(text) IS 'is this a name: Unicode NFC, 1 to 255 bytes, no control or bidirectional characters?';
 COMMENT ON FUNCTION groupshare.is_share_name(text) IS 'is this a shares name: a name without slash, not "." or ".."?';
+COMMENT ON FUNCTION groupshare.is_description(text) IS 'is this a groups description: lines of Unicode NFC, at most 2000 bytes, no other control characters?';
 COMMENT ON FUNCTION groupshare.is_location(text) IS 'is this a location path such as cn/east/shanghai? The root is the empty text';
 COMMENT ON FUNCTION groupshare.location_distance(text, text) IS 'hops between two locations through their lowest common ancestor';
 
@@ -117,6 +120,8 @@ CREATE TABLE groupshare.sharing_group (
     state text NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'live', 'dissolved')),
     join_rule text CHECK (join_rule IN ('anyone', 'listed', 'confirm')),
     listing text NOT NULL DEFAULT 'listed' CHECK (listing IN ('listed', 'exact', 'hidden')),
+    description text NOT NULL DEFAULT '' CHECK (groupshare.is_description(description)),
+    max_members int NOT NULL DEFAULT 10000 CHECK (max_members BETWEEN 1 AND 1000000),
     creator uuid NOT NULL REFERENCES groupshare.terminal,
     -- An administrator who named others in its place stays one until the first of them joins.
     steps_down uuid REFERENCES groupshare.terminal,
@@ -145,8 +150,14 @@ CREATE TABLE groupshare.membership (
         ('invited', 'pending', 'member', 'administrator', 'refused', 'left', 'removed', 'banned')),
     since timestamptz NOT NULL DEFAULT now(),
     joined_at timestamptz,
+    -- The role that an invited terminal gets when it joins.
+    invited_role text CHECK (invited_role IN ('member', 'administrator')),
+    CHECK ((state = 'invited') = (invited_role IS NOT NULL)),
     PRIMARY KEY (group_id, terminal_id)
 );
+CREATE INDEX membership_group ON groupshare.membership (group_id, terminal_id)
+    WHERE state IN ('member', 'administrator');
+CREATE INDEX membership_invited ON groupshare.membership (terminal_id) WHERE state = 'invited';
 CREATE INDEX membership_terminal ON groupshare.membership (terminal_id, group_id)
     WHERE state IN ('member', 'administrator');
 
@@ -441,6 +452,8 @@ COMMENT ON COLUMN groupshare.terminal.epoch IS 'raised by revocation and enrolme
 COMMENT ON COLUMN groupshare.terminal.location IS 'NULL = by the network of its peer address';
 COMMENT ON COLUMN groupshare.sharing_group.listing IS 'who finds it: listed = everybody, exact = who knows the whole name, hidden = members';
 COMMENT ON COLUMN groupshare.sharing_group.name_key IS 'the name without case, for search';
+COMMENT ON COLUMN groupshare.sharing_group.max_members IS 'nobody comes in while there are so many';
+COMMENT ON COLUMN groupshare.membership.invited_role IS 'what an invited terminal becomes by joining';
 COMMENT ON COLUMN groupshare.membership.since IS 'when the state was entered';
 COMMENT ON COLUMN groupshare.membership.joined_at IS 'when it came in last; the oldest inherits administration';
 COMMENT ON COLUMN groupshare.event.position IS 'the recipients cursor, given at the first fetch';

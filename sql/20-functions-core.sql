@@ -102,7 +102,7 @@ CREATE FUNCTION groupshare.set_group(terminal text, group_id uuid, settings json
     AS 'MODULE_PATHNAME', 'gs_set_group' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION groupshare.set_group(text, uuid, jsonb) IS
-    'set {administrators, join: {rule, listed}, listing} of a group, as the terminal; establishes a new one';
+    'set {administrators, join: {rule, listed, listed_add, listed_remove}, listing, name, description, max_members} of a group, as the terminal; establishes a new one';
 
 CREATE FUNCTION groupshare.search_groups(terminal text, name text, match text DEFAULT 'exact') RETURNS jsonb
     AS 'MODULE_PATHNAME', 'gs_search_groups' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
@@ -134,11 +134,12 @@ CREATE FUNCTION groupshare.remove_member(terminal text, group_id uuid, member te
 COMMENT ON FUNCTION groupshare.remove_member(text, uuid, text) IS
     'put a member out, as the administrator "terminal"';
 
-CREATE FUNCTION groupshare.set_member(terminal text, group_id uuid, member text, role text DEFAULT NULL, banned boolean DEFAULT NULL) RETURNS text
+CREATE FUNCTION groupshare.set_member(terminal text, group_id uuid, member text, role text DEFAULT NULL, banned boolean DEFAULT NULL,
+        invited boolean DEFAULT NULL) RETURNS text
     AS 'MODULE_PATHNAME', 'gs_set_member' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION groupshare.set_member(text, uuid, text, text, boolean) IS
-    'promote, demote, ban or unban, as the administrator "terminal"; answers the member''s state';
+COMMENT ON FUNCTION groupshare.set_member(text, uuid, text, text, boolean, boolean) IS
+    'promote, demote, ban, unban or invite (with a role, or as a plain member), as the administrator "terminal"; answers the member''s state';
 
 CREATE FUNCTION groupshare.decide_inquiry(terminal text, inquiry uuid, decision text) RETURNS text
     AS 'MODULE_PATHNAME', 'gs_decide_inquiry' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
@@ -195,6 +196,12 @@ CREATE FUNCTION groupshare.api_set_group(session text, peer inet, request_id tex
     AS 'MODULE_PATHNAME', 'gs_api_set_group' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION groupshare.api_set_group(text, inet, text, jsonb, jsonb) IS 'gateway: PUT /v1/groups/{group}/settings';
+
+CREATE FUNCTION groupshare.api_dissolve_group(session text, peer inet, request_id text, params jsonb, body jsonb,
+        OUT status int, OUT reply jsonb, OUT etag text)
+    AS 'MODULE_PATHNAME', 'gs_api_dissolve_group' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.api_dissolve_group(text, inet, text, jsonb, jsonb) IS 'gateway: DELETE /v1/groups/{group}';
 
 CREATE FUNCTION groupshare.api_join_group(session text, peer inet, request_id text, params jsonb, body jsonb,
         OUT status int, OUT reply jsonb, OUT etag text)

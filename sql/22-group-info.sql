@@ -40,7 +40,8 @@ CREATE FUNCTION groupshare.group_info(viewer uuid, group_id uuid, most int) RETU
     LANGUAGE SQL STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT jsonb_build_object('id', g.id, 'name', g.name, 'home', h.name, 'role', v.state, 'state', g.state,
-               'join', g.join_rule, 'listing', g.listing, 'members', m.page -> 'members', 'members_next', m.page -> 'next')
+               'join', g.join_rule, 'listing', g.listing,
+               'description', g.description, 'max_members', g.max_members, 'members', m.page -> 'members', 'members_next', m.page -> 'next')
       FROM groupshare.sharing_group g
       JOIN groupshare.server h ON h.id = g.home
       JOIN groupshare.membership v ON v.group_id = g.id AND v.terminal_id = viewer

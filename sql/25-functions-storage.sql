@@ -191,6 +191,11 @@ CREATE FUNCTION groupshare.delete_share(terminal text, share uuid) RETURNS void
 COMMENT ON FUNCTION groupshare.delete_share(text, uuid) IS
     'deletion of a share by its owner: out of sight now, its bytes go after groupshare.delete_hold';
 
+CREATE FUNCTION groupshare.set_share_groups(terminal text, share uuid, groups uuid[] DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_set_share_groups' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.set_share_groups(text, uuid, uuid[]) IS
+    'show an own share in these groups only; NULL: in all of the owner''s, later ones too';
 
 -- Shares, for the gateway -------------------------------------------------------------------------------------------------
 
@@ -205,6 +210,12 @@ CREATE FUNCTION groupshare.api_shares(session text, peer inet, request_id text, 
     AS 'MODULE_PATHNAME', 'gs_api_shares' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION groupshare.api_shares(text, inet, text, jsonb, jsonb) IS 'gateway: the own share list';
+
+CREATE FUNCTION groupshare.api_set_share(session text, peer inet, request_id text, params jsonb, body jsonb,
+        OUT status int, OUT reply jsonb, OUT etag text)
+    AS 'MODULE_PATHNAME', 'gs_api_set_share' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.api_set_share(text, inet, text, jsonb, jsonb) IS 'gateway: who sees an own share';
 
 CREATE FUNCTION groupshare.api_delete_share(session text, peer inet, request_id text, params jsonb, body jsonb,
         OUT status int, OUT reply jsonb, OUT etag text)

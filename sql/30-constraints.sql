@@ -17,6 +17,11 @@ CREATE FUNCTION groupshare.check_listed() RETURNS trigger
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION groupshare.check_listed() IS 'trigger: nobody is listed for a group and banned from it';
 
+CREATE FUNCTION groupshare.check_room() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'gs_check_room' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.check_room() IS 'trigger: nobody comes into a group that has max_members';
+
 CREATE FUNCTION groupshare.notify_service_list() RETURNS trigger
     AS 'MODULE_PATHNAME', 'gs_notify_service_list' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
@@ -42,6 +47,14 @@ CREATE TRIGGER membership_listed AFTER INSERT OR UPDATE OF state ON groupshare.m
     FOR EACH ROW WHEN (NEW.state = 'banned') EXECUTE FUNCTION groupshare.check_listed();
 CREATE TRIGGER group_listed_banned AFTER INSERT OR UPDATE ON groupshare.group_listed
     FOR EACH ROW EXECUTE FUNCTION groupshare.check_listed();
+
+-- A restored row has an older `since`: what was within the limit when it was written is not judged again.
+CREATE TRIGGER membership_room_new AFTER INSERT ON groupshare.membership
+    FOR EACH ROW WHEN (NEW.state IN ('member', 'administrator') AND NEW.since = now())
+    EXECUTE FUNCTION groupshare.check_room();
+CREATE TRIGGER membership_room AFTER UPDATE OF state ON groupshare.membership
+    FOR EACH ROW WHEN (OLD.state NOT IN ('member', 'administrator') AND NEW.state IN ('member', 'administrator'))
+    EXECUTE FUNCTION groupshare.check_room();
 
 -- The list may be kept by replication one day: the gateways must hear of those changes too.
 CREATE TRIGGER service_entry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON groupshare.service_entry

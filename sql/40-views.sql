@@ -25,7 +25,7 @@ CREATE VIEW groupshare.terminals AS
 COMMENT ON VIEW groupshare.terminals IS 'terminals with plan, enrolment, use of quota and number of groups';
 
 CREATE VIEW groupshare.groups AS
-    SELECT g.name AS group_name, g.id, s.name AS server, g.state, g.join_rule, g.listing, t.identifier AS creator,
+    SELECT g.name AS group_name, g.id, s.name AS server, g.state, g.join_rule, g.listing, g.max_members, t.identifier AS creator,
            count(m.*) FILTER (WHERE m.state IN ('member', 'administrator')) AS members,
            count(m.*) FILTER (WHERE m.state = 'administrator') AS administrators,
            count(m.*) FILTER (WHERE m.state = 'invited') AS invited,
@@ -39,7 +39,7 @@ CREATE VIEW groupshare.groups AS
 COMMENT ON VIEW groupshare.groups IS 'groups with their rules and counts of members';
 
 CREATE VIEW groupshare.members AS
-    SELECT g.name AS group_name, t.identifier AS terminal, m.state, m.since, m.joined_at, g.state AS group_state,
+    SELECT g.name AS group_name, t.identifier AS terminal, m.state, m.invited_role, m.since, m.joined_at, g.state AS group_state,
            m.group_id, m.terminal_id
       FROM groupshare.membership m
       JOIN groupshare.sharing_group g ON g.id = m.group_id

@@ -47,7 +47,7 @@ struct Cli {
 
 /* Options that a command has of its own are numbered from here; cli_option() treats all others itself. */
 #define CLI_OWN_OPTION 1000
-#define CLI_OWN_OPTIONS_MAX 8
+#define CLI_OWN_OPTIONS_MAX 12
 
 /*
  * The next option of the command's own (`own` ends with a zeroed entry), CLI_OPTIONS_END when there are no more (optind

@@ -12,7 +12,11 @@
 	"  --list IDENTIFIER              may join (repeat it for more; \"\" empties the list); means --join listed\n" \
 	"  --admin IDENTIFIER             administrator (repeat it; \"me\" is this terminal). Others must accept by "  \
 	"joining.\n"                                                                                                   \
-	"  --listing listed|exact|hidden  found by any search; only by its exact name; not at all\n"
+	"  --listing listed|exact|hidden  found by any search; only by its exact name; not at all\n"                   \
+	"  --list-add IDENTIFIER          as --list, but what is listed stays (repeat it for more)\n"                  \
+	"  --list-remove IDENTIFIER       may not join by the list any more (repeat it for more)\n"                    \
+	"  --description TEXT             what the group is about\n"                                                   \
+	"  --max-members NUMBER           nobody comes in while there are so many\n"
 
 static const CliCommand COMMANDS[] = {
 	{"enroll", "IDENTIFIER CODE", "make this a terminal, with a one-time code from the operator",
@@ -37,17 +41,24 @@ static const CliCommand COMMANDS[] = {
 						 "  groupshare create team --join listed --list bob@example.org --admin me\n",
 	 cli_create},
 	{"set", "GROUP [options]", "establish a new group, or change a group's settings",
-	 OPTIONS_OF_SETTINGS "\nWhat is not named stays as it is. Only administrators may do this.\n\n"
+	 OPTIONS_OF_SETTINGS "  --name NAME                    another name\n\nWhat is not named stays as it is. Only "
+						 "administrators may do this.\n\n"
 						 "  groupshare set family --join anyone\n",
 	 cli_set},
 	{"join", "GROUP", "ask to become a member", "GROUP is an id, or a name that one group has.\n", cli_join},
 	{"leave", "GROUP", "leave a group", "What you share is no longer visible in it.\n", cli_leave},
+	{"dissolve", "GROUP", "end a group, for all of its members", "", cli_dissolve},
+	{"invite", "GROUP IDENTIFIER [--admin]", "invite somebody to a group",
+	 "  --admin   as an administrator\n\nWho is invited accepts by `groupshare join GROUP`, declines by `groupshare "
+	 "leave "
+	 "GROUP`.\nWho has asked to join comes in at once; a ban is lifted.\n",
+	 cli_invite},
 	{"remove", "GROUP IDENTIFIER", "remove a member (it may join again)", "", cli_remove},
 	{"ban", "GROUP IDENTIFIER", "remove a member for good", "", cli_ban},
 	{"unban", "GROUP IDENTIFIER", "lift a ban", "", cli_unban},
 	{"promote", "GROUP IDENTIFIER", "make a member an administrator", "", cli_promote},
 	{"demote", "GROUP IDENTIFIER", "make an administrator a plain member", "", cli_demote},
-	{"inquiries", "", "list who asks to join your groups, and your own questions",
+	{"inquiries", "", "list who asks to join your groups, your own questions and invitations",
 	 "Decide with: groupshare allow ID, groupshare refuse ID. Withdraw your own: groupshare cancel ID.\n",
 	 cli_inquiries},
 	{"allow", "INQUIRY...", "let the terminal of an inquiry join", "", cli_allow},
@@ -67,6 +78,9 @@ static const CliCommand COMMANDS[] = {
 	 "  groupshare get anna@example.org holiday.mp4\n  groupshare get --share 0b5e... -o /tmp\n",
 	 cli_get},
 	{"ls", "", "list what you share", "What others share: groupshare groups GROUP\n", cli_ls},
+	{"show", "NAME|ID --all | --group GROUP...", "change who sees a share",
+	 "  --all           all of your groups, later ones too\n  --group GROUP   only this group (repeat it for more)\n",
+	 cli_show},
 	{"rm", "NAME|ID...", "stop sharing", "Others stop seeing it at once; your own file is not touched.\n", cli_rm},
 	{"watch", "", "print what happens, as it happens",
 	 "  --after CURSOR   begin after this event (0: all that are kept) instead of where the last watch ended\n"

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* groups, search, create, set, join, leave (spec C4, G1-G5). */
+/* groups, search, create, set, join, leave, dissolve (spec C4, G1-G5). */
 #include "client/cli/commands.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/cli/print.h"
 
-#define LIST_MAX 1000
+#define LIST_MAX 5000
 
 static void print_groups(const json_t *groups)
 {
@@ -146,40 +148,104 @@ int cli_search(Cli *cli, int argc, char **argv)
 typedef struct Settings {
 	GsClientSettings settings;
 	const char *listed[LIST_MAX];
+	const char *added[LIST_MAX];
+	const char *removed[LIST_MAX];
 	const char *administrators[LIST_MAX];
 	bool any;
 } Settings;
 
-enum { SET_JOIN = CLI_OWN_OPTION, SET_LIST, SET_ADMIN, SET_LISTING };
+enum {
+	SET_NAME = CLI_OWN_OPTION,
+	SET_JOIN,
+	SET_LIST,
+	SET_LIST_ADD,
+	SET_LIST_REMOVE,
+	SET_ADMIN,
+	SET_LISTING,
+	SET_DESCRIPTION,
+	SET_MAX_MEMBERS
+};
 
-static const struct option SETTINGS[] = {{"join", required_argument, NULL, SET_JOIN},
+/* The first is for set alone: create has the name as its operand. */
+static const struct option SETTINGS[] = {{"name", required_argument, NULL, SET_NAME},
+										 {"join", required_argument, NULL, SET_JOIN},
 										 {"list", required_argument, NULL, SET_LIST},
+										 {"list-add", required_argument, NULL, SET_LIST_ADD},
+										 {"list-remove", required_argument, NULL, SET_LIST_REMOVE},
 										 {"admin", required_argument, NULL, SET_ADMIN},
 										 {"listing", required_argument, NULL, SET_LISTING},
+										 {"description", required_argument, NULL, SET_DESCRIPTION},
+										 {"max-members", required_argument, NULL, SET_MAX_MEMBERS},
 										 {NULL, 0, NULL, 0}};
 
+/* Appends one identifier to a list of `settings`; false when it is full. "" only makes the list be there. */
+static bool add_listed(const char **list, const char *const **settings_list, size_t *count)
+{
+	*settings_list = list;
+	if (*count == LIST_MAX)
+		return false;
+	if (optarg[0] != '\0')
+		list[(*count)++] = optarg;
+	return true;
+}
+
+static int read_max_members(const Cli *cli, GsClientSettings *settings)
+{
+	char *end;
+	long value = strtol(optarg, &end, 10);
+
+	if (*end != '\0' || value < 1 || value > INT_MAX)
+		return cli_usage(cli, "--max-members is a number from 1");
+	settings->max_members = (int)value;
+	return CLI_OK;
+}
+
+static int read_setting(const Cli *cli, int option, Settings *read)
+{
+	GsClientSettings *settings = &read->settings;
+	bool room = true;
+
+	switch (option) {
+	case SET_NAME:
+		settings->name = optarg;
+		break;
+	case SET_JOIN:
+		settings->join = optarg;
+		break;
+	case SET_LISTING:
+		settings->listing = optarg;
+		break;
+	case SET_DESCRIPTION:
+		settings->description = optarg;
+		break;
+	case SET_MAX_MEMBERS:
+		return read_max_members(cli, settings);
+	case SET_LIST:
+		room = add_listed(read->listed, &settings->listed, &settings->listed_count);
+		break;
+	case SET_LIST_ADD:
+		room = add_listed(read->added, &settings->listed_add, &settings->listed_add_count);
+		break;
+	case SET_LIST_REMOVE:
+		room = add_listed(read->removed, &settings->listed_remove, &settings->listed_remove_count);
+		break;
+	default:
+		room = add_listed(read->administrators, &settings->administrators, &settings->administrators_count);
+	}
+	return room ? CLI_OK : cli_usage(cli, "more than %d identifiers", LIST_MAX);
+}
+
 /* Reads the options of create and set, and that one operand follows. CLI_OK or what to end with. */
-static int read_settings(Cli *cli, int argc, char **argv, Settings *read)
+static int read_settings(Cli *cli, int argc, char **argv, const struct option *options, Settings *read)
 {
 	GsClientSettings *settings = &read->settings;
 	int option;
+	int code;
 
-	while ((option = cli_option(cli, argc, argv, SETTINGS)) >= 0) {
+	while ((option = cli_option(cli, argc, argv, options)) >= 0) {
 		read->any = true;
-		if (settings->listed_count == LIST_MAX || settings->administrators_count == LIST_MAX)
-			return cli_usage(cli, "more than %d identifiers", LIST_MAX - 1);
-		if (option == SET_JOIN) {
-			settings->join = optarg;
-		} else if (option == SET_LISTING) {
-			settings->listing = optarg;
-		} else if (option == SET_LIST) {
-			settings->listed = read->listed;
-			if (optarg[0] != '\0')
-				read->listed[settings->listed_count++] = optarg;
-		} else {
-			settings->administrators = read->administrators;
-			read->administrators[settings->administrators_count++] = optarg;
-		}
+		if ((code = read_setting(cli, option, read)) != CLI_OK)
+			return code;
 	}
 	if (option == CLI_OPTIONS_STOP)
 		return -1;
@@ -209,7 +275,7 @@ int cli_create(Cli *cli, int argc, char **argv)
 	Settings read = {0};
 	json_t *who = NULL;
 	json_t *reply = NULL;
-	int code = read_settings(cli, argc, argv, &read);
+	int code = read_settings(cli, argc, argv, SETTINGS + 1, &read);
 
 	if (code != CLI_OK)
 		return code < 0 ? cli_stopped(cli) : code;
@@ -241,7 +307,7 @@ int cli_set(Cli *cli, int argc, char **argv)
 	json_t *who = NULL;
 	json_t *reply = NULL;
 	char id[37];
-	int code = read_settings(cli, argc, argv, &read);
+	int code = read_settings(cli, argc, argv, SETTINGS, &read);
 
 	if (code != CLI_OK)
 		return code < 0 ? cli_stopped(cli) : code;
@@ -307,5 +373,23 @@ int cli_leave(Cli *cli, int argc, char **argv)
 		return cli_fail(cli);
 	if (!cli_json(cli, reply))
 		printf("Left.\n");
+	return cli_done(cli, reply);
+}
+
+int cli_dissolve(Cli *cli, int argc, char **argv)
+{
+	char id[37];
+	json_t *reply;
+	int code;
+
+	if (!cli_operands(cli, argc, argv, 1, 1))
+		return cli_stopped(cli);
+	if ((code = cli_open(cli)) != CLI_OK || (code = cli_find_group(cli, argv[optind], id)) != CLI_OK)
+		return code;
+	if (gs_client_dissolve(cli->client, id) != GS_CLIENT_OK)
+		return cli_fail(cli);
+	reply = json_pack("{s:s, s:s}", "group", id, "state", "dissolved");
+	if (!cli_json(cli, reply))
+		printf("Dissolved.\n");
 	return cli_done(cli, reply);
 }

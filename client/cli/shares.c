@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* ls and rm (spec D4). */
+/* ls, show and rm (spec U1, D4). */
 #include "client/cli/commands.h"
 
 #include <stdlib.h>
@@ -61,6 +61,67 @@ static const char *share_id(const json_t *shares, const char *name)
 			return cli_member(share, "id", NULL);
 	}
 	return NULL;
+}
+
+#define SHOW_GROUPS_MAX 100
+
+static int show_one(Cli *cli, const char *operand, const char *const *ids, size_t count)
+{
+	json_t *shares;
+	json_t *reply;
+	const char *id;
+	int status;
+
+	if (gs_client_shares(cli->client, &shares) != GS_CLIENT_OK)
+		return cli_fail(cli);
+	id = share_id(shares, operand);
+	status = gs_client_set_share(cli->client, id != NULL ? id : operand, ids, count, &reply);
+	json_decref(shares);
+	if (status != GS_CLIENT_OK)
+		return cli_fail(cli);
+	if (!cli_json(cli, reply)) {
+		cli_print(stdout, operand);
+		if (ids == NULL)
+			puts(": shown in all of your groups");
+		else
+			printf(": shown in %zu of your groups\n", json_array_size(json_object_get(reply, "groups")));
+	}
+	return cli_done(cli, reply);
+}
+
+int cli_show(Cli *cli, int argc, char **argv)
+{
+	static const struct option OWN[] = {{"all", no_argument, NULL, CLI_OWN_OPTION},
+										{"group", required_argument, NULL, CLI_OWN_OPTION + 1},
+										{NULL, 0, NULL, 0}};
+	const char *references[SHOW_GROUPS_MAX];
+	const char *ids[SHOW_GROUPS_MAX];
+	char id_texts[SHOW_GROUPS_MAX][37];
+	size_t count = 0;
+	bool all = false;
+	int option;
+	int code;
+
+	while ((option = cli_option(cli, argc, argv, OWN)) >= 0) {
+		all |= option == CLI_OWN_OPTION;
+		if (option == CLI_OWN_OPTION)
+			continue;
+		if (count == SHOW_GROUPS_MAX)
+			return cli_usage(cli, "more than %d groups", SHOW_GROUPS_MAX);
+		references[count++] = optarg;
+	}
+	if (option == CLI_OPTIONS_STOP)
+		return cli_stopped(cli);
+	if (argc - optind != 1 || all == (count > 0))
+		return cli_usage(cli, "one share is needed, and either --all or --group");
+	if ((code = cli_open(cli)) != CLI_OK)
+		return code;
+	for (size_t i = 0; i < count; i++) {
+		if ((code = cli_find_group(cli, references[i], id_texts[i])) != CLI_OK)
+			return code;
+		ids[i] = id_texts[i];
+	}
+	return show_one(cli, argv[optind], all ? NULL : ids, count);
 }
 
 static int remove_one(Cli *cli, const json_t *shares, const char *operand)

@@ -19,8 +19,8 @@ _groupshare_command()
 _groupshare()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="enroll connect whoami groups search create set join leave remove ban unban promote demote
-        inquiries allow refuse cancel put get ls rm watch help"
+    local commands="enroll connect whoami groups search create set join leave dissolve invite remove ban unban promote demote
+        inquiries allow refuse cancel put get ls show rm watch help"
     local common="--json --quiet --home --url --ca --help --version" own="" command
     command=$(_groupshare_command)
     COMPREPLY=()
@@ -31,7 +31,10 @@ _groupshare()
     --listing) mapfile -t COMPREPLY < <(compgen -W "listed exact hidden" -- "$current") && return ;;
     esac
     case $command in
-    create | set) own="--join --list --admin --listing" ;;
+    create) own="--join --list --list-add --list-remove --admin --listing --description --max-members" ;;
+    set) own="--name --join --list --list-add --list-remove --admin --listing --description --max-members" ;;
+    invite) own="--admin" ;;
+    show) own="--all --group" ;;
     groups) own="--group" ;;
     search) own="--prefix --exact --part" ;;
     put) own="--as --group" ;;

@@ -13,10 +13,11 @@ complete -c groupshare -l version -d 'Version'
 for command in \
         'enroll:Make this a terminal' 'connect:Prove who you are' 'whoami:Show the identity' \
         'groups:List groups, or members and shares' 'search:Find groups by name' 'create:Create a group' \
-        'set:Change a group' 'join:Ask to become a member' 'leave:Leave a group' 'remove:Remove a member' \
+        'set:Change a group' 'join:Ask to become a member' 'leave:Leave a group' \
+        'dissolve:End a group' 'invite:Invite somebody' 'remove:Remove a member' \
         'ban:Ban a member' 'unban:Lift a ban' 'promote:Make an administrator' 'demote:Make a plain member' \
         'inquiries:List inquiries' 'allow:Let in' 'refuse:Refuse' 'cancel:Withdraw' 'put:Share files' \
-        'get:Fetch a share' 'ls:List what you share' 'rm:Stop sharing' 'watch:Print what happens' 'help:Explain'
+        'get:Fetch a share' 'ls:List what you share' 'show:Change who sees a share' 'rm:Stop sharing' 'watch:Print what happens' 'help:Explain'
     set -l parts (string split -m 1 : $command)
     complete -c groupshare -n __fish_use_subcommand -a $parts[1] -d $parts[2]
     complete -c groupshare -n '__fish_seen_subcommand_from help' -a $parts[1] -d $parts[2]
@@ -26,6 +27,14 @@ complete -c groupshare -n '__fish_seen_subcommand_from create set' -l join -x -a
 complete -c groupshare -n '__fish_seen_subcommand_from create set' -l list -x -d 'May join'
 complete -c groupshare -n '__fish_seen_subcommand_from create set' -l admin -x -d 'Administrator'
 complete -c groupshare -n '__fish_seen_subcommand_from create set' -l listing -x -a 'listed exact hidden' -d 'Who finds it'
+complete -c groupshare -n '__fish_seen_subcommand_from create set' -l list-add -x -d 'May join too'
+complete -c groupshare -n '__fish_seen_subcommand_from create set' -l list-remove -x -d 'May not join'
+complete -c groupshare -n '__fish_seen_subcommand_from create set' -l description -x -d 'What it is about'
+complete -c groupshare -n '__fish_seen_subcommand_from create set' -l max-members -x -d 'Room'
+complete -c groupshare -n '__fish_seen_subcommand_from set' -l name -x -d 'Another name'
+complete -c groupshare -n '__fish_seen_subcommand_from invite' -l admin -d 'As an administrator'
+complete -c groupshare -n '__fish_seen_subcommand_from show' -l all -d 'All groups'
+complete -c groupshare -n '__fish_seen_subcommand_from show' -l group -x -d 'Only this group'
 complete -c groupshare -n '__fish_seen_subcommand_from groups' -l group -x -d 'One group'
 complete -c groupshare -n '__fish_seen_subcommand_from search' -l prefix -d 'Begins with'
 complete -c groupshare -n '__fish_seen_subcommand_from search' -l exact -d 'Is'

@@ -8,7 +8,7 @@ SELECT pg_temp.call('ann@x.org', 'create_group', '{}', '{"name":"Friends"}') AS 
 SELECT is(pg_temp.status(:'a'), '201', 'create by a name');
 SELECT (:'a'::jsonb -> 'reply' ->> 'group')::uuid AS g \gset
 SELECT is((:'a'::jsonb -> 'reply') - 'group', '{"state":"new","settings":{"administrators":["ann@x.org"],"join":{"rule":null,"listed":[]},
-    "listing":"listed"}}', 'answers the setting notice');
+    "listing":"listed","description":"","max_members":10000}}', 'answers the setting notice');
 SELECT throws_ok(format('SELECT groupshare.join_group(%L, %L)', 'bob@x.org', :'g'), 'GS012', NULL, 'nobody can join a new group');
 SELECT throws_ok(format('SELECT groupshare.set_group(%L, %L, %L)', 'bob@x.org', :'g', '{"join":{"rule":"anyone"}}'), 'GS012', NULL,
     'a stranger can''t set it, nor see that it is there');
@@ -26,7 +26,7 @@ SELECT is((SELECT state FROM groupshare.sharing_group WHERE id = :'g'), 'new', '
 SELECT pg_temp.call('ann@x.org', 'set_group', jsonb_build_object('group', :'g'), '{"join":{"rule":"confirm"},"listing":"exact"}') AS a \gset
 SELECT is(pg_temp.status(:'a'), '200', 'the settings establish it');
 SELECT is((:'a'::jsonb -> 'reply') - 'id', '{"name":"Friends","home":"here","role":"administrator","state":"live","join":"confirm",
-    "listing":"exact","members":[{"terminal":"ann@x.org","role":"administrator","shares":[],"shares_next":null}],"members_next":null}',
+    "listing":"exact","description":"","max_members":10000,"members":[{"terminal":"ann@x.org","role":"administrator","shares":[],"shares_next":null}],"members_next":null}',
     'and the answer is the group info');
 SELECT pg_temp.call('ann@x.org', 'set_group', jsonb_build_object('group', :'g'), '{"listing":"hidden"}') AS a \gset
 SELECT is((SELECT join_rule || ' ' || listing FROM groupshare.groups WHERE id = :'g'), 'confirm hidden', 'each setting can be changed alone');
@@ -35,7 +35,7 @@ SELECT is((SELECT join_rule || ' ' || listing FROM groupshare.groups WHERE id = 
 SELECT pg_temp.call('ann@x.org', 'create_group', '{}',
     '{"name":"Film","settings":{"administrators":["ann@x.org","Bob@x.org","nobody@x.org"],"join":{"rule":"listed","listed":["CID@x.org","+8613800138000"]}}}') AS a \gset
 SELECT is((:'a'::jsonb -> 'reply') - 'group', '{"state":"live","settings":{"administrators":["ann@x.org","bob@x.org"],
-    "join":{"rule":"listed","listed":["+8613800138000","cid@x.org"]},"listing":"listed"}}', 'create with settings: live at once');
+    "join":{"rule":"listed","listed":["+8613800138000","cid@x.org"]},"listing":"listed","description":"","max_members":10000}}', 'create with settings: live at once');
 SELECT (:'a'::jsonb -> 'reply' ->> 'group')::uuid AS f \gset
 SELECT is(pg_temp.state(:'f', 'bob@x.org'), 'invited', 'a named administrator is invited, not a member');
 SELECT is(pg_temp.call('bob@x.org', 'my_groups') -> 'reply' -> 'groups', '[]', 'and sees nothing');

@@ -17,7 +17,7 @@ SELECT is(pg_temp.call('ann@x.org', 'inquiries') -> 'reply' -> 'inquiries' -> 0 
 SELECT is((pg_temp.call('ann@x.org', 'inquiries') -> 'reply' -> 'inquiries' -> 0) - 'created_at', jsonb_build_object('id', :'i', 'group', :'g',
     'group_name', 'Asked', 'terminal', 'bob@x.org', 'state', 'open', 'mine', false, 'decided_at', null), 'whole');
 SELECT is(pg_temp.call('bob@x.org', 'inquiries') -> 'reply' -> 'inquiries' -> 0 ->> 'mine', 'true', 'the requester sees its own');
-SELECT is(pg_temp.call('cid@x.org', 'inquiries') -> 'reply', '{"inquiries":[],"next":null}', 'a stranger none');
+SELECT is(pg_temp.call('cid@x.org', 'inquiries') -> 'reply', '{"inquiries":[],"invitations":[],"next":null}', 'a stranger none');
 
 SELECT pg_temp.fails('cid@x.org', :'i', 'allow', 'GS012', 'a stranger can''t decide, nor see that it is there');
 SELECT pg_temp.fails('bob@x.org', :'i', 'allow', 'GS013', 'the requester can''t allow itself');

@@ -134,6 +134,18 @@ is($eve->ask('leave', 'Open')->{state}, 'left', 'leave');
 is(scalar @{ $eve->ask('groups')->{groups} }, 0, 'in no group');
 is($eve->refusal('groups', 'Open')->{exit}, 4, 'and sees nothing of it');
 
+is($ann->ask('set', 'Open', '--name', 'Wide Open', '--description', 'for all', '--max-members', 50)->{max_members}, 50, 'name, description, room');
+is($ann->ask('set', 'Wide Open', '--name', 'Open', '--list-add', 'x@example.org', '--list-remove', 'y@example.org')->{name}, 'Open', 'and back, with a longer list');
+is($ann->refusal('set', 'Open', '--max-members', 'many')->{exit}, 2, 'a number is a number');
+is($ann->ask('invite', 'Open', 'eva@example.org', '--admin')->{state}, 'invited', 'invite');
+is($eve->ask('inquiries')->{invitations}[0]{role}, 'administrator', 'the invitation is seen');
+is($eve->ask('join', $open->{group})->{role}, 'administrator', 'and accepted');
+is($eve->ask('leave', 'Open')->{state}, 'left', 'for a while');
+my $brief = $ann->ask('create', 'Brief', '--join', 'anyone');
+is($bob->refusal('dissolve', $brief->{group})->{exit}, 4, 'a stranger dissolves nothing');
+is($ann->ask('dissolve', 'Brief')->{state}, 'dissolved', 'dissolve');
+is($bob->refusal('join', $brief->{group})->{exit}, 4, 'then it is not there');
+
 # Names that several groups have.
 $_->type('create', 'Twin', '--join', 'anyone') for $ann, $bob;
 my $twin = $eve->refusal('join', 'Twin');
