@@ -77,32 +77,25 @@ GS_CLIENT_API const char *gs_client_version(void);
  * lost answer succeeds. identifier: phone number "+4915112345678" or e-mail address. Reply: {terminal, server}.
  * Errors: DENIED (code wrong, used or expired), CONFLICT (this home belongs to another terminal). Spec C3. */
 GS_CALL int gs_client_enroll(GsClient *client, const char *identifier, const char *code, json_t **reply);
-
 /* Proves the key and begins a new session (challenge, signature). Optional: every other call does it when needed and
  * again once when the session has ended. Reply: {session, expires_at, server, terminal, groups, next, in_group}.
  * Errors: DENIED (unknown terminal, wrong key, no permission: not told apart). Spec C1-C5. */
 GS_CALL int gs_client_connect(GsClient *client, json_t **reply);
-
 /* Who this handle is, from local files alone: {terminal, url, ca, config_directory, state_directory, key_file,
  * public_key, session: {server, expires_at} or null}. Errors: DENIED (not enrolled), LOCAL (key unreadable). */
 GS_CALL int gs_client_whoami(GsClient *client, json_t **reply);
-
 /* ---- groups (spec G1-G5) --------------------------------------------------------------------------------------- */
 /* All groups of the terminal, every page: {server, terminal, groups: [GROUP...]}. Each GROUP carries the first page
  * of its members; `members_next` non-null means that there are more (gs_client_group() has them all). Spec C4. */
 GS_CALL int gs_client_groups(GsClient *client, json_t **reply);
-
 /* All members of a group and all that each shares in it: {group, members: [{terminal, role, shares: [...]}...]}. */
 GS_CALL int gs_client_group(GsClient *client, const char *group, json_t **reply);
-
 /* Groups by name; match is "exact", "prefix" or "part". Every page: {groups: [{id, name, join}...]}. Spec G1. */
 GS_CALL int gs_client_search(GsClient *client, const char *name, const char *match, json_t **reply);
-
 /* The id of the group that `reference` means: an id, or the exact name of one of the terminal's groups or of one
  * that a search finds. id: 37 bytes. Errors: NOT_FOUND, CONFLICT (several have the name; the message lists their
  * ids). */
 GS_CALL int gs_client_find_group(GsClient *client, const char *reference, char id[37]);
-
 /* NULL: leave as it is (or the server's default); a non-NULL list of count 0 empties it. */
 typedef struct GsClientSettings {
 	const char *join;          /* "anyone", "listed", "confirm" */
@@ -119,41 +112,31 @@ typedef struct GsClientSettings {
 	size_t listed_remove_count;
 	int max_members; /* 0: leave as it is */
 } GsClientSettings;
-
 /* Creates a group. With settings it is established at once; with NULL the answer is the setting notice and
  * gs_client_set_group() establishes it. Reply: {group, state: "new"|"live", settings}. Spec G4. */
 GS_CALL int gs_client_create_group(GsClient *client, const char *name, const GsClientSettings *set, json_t **reply);
-
 /* Establishes a new group or changes its settings; for administrators. Reply: GROUP. Spec G4. */
 GS_CALL int gs_client_set_group(GsClient *client, const char *group, const GsClientSettings *set, json_t **reply);
-
 /* Asks to join. Reply: {state: "member", role, group} or {state: "pending", inquiry}: an administrator will decide.
  * Errors: DENIED with code "join_refused". Spec G2, G3. */
 GS_CALL int gs_client_join(GsClient *client, const char *group, json_t **reply);
-
 /* Leaves (terminal NULL) or removes another member. Reply: {state: "left"|"removed", group_state}. Spec G5. */
 GS_CALL int gs_client_remove_member(GsClient *client, const char *group, const char *terminal, json_t **reply);
-
 /* Changes a member: role "administrator", "member" or NULL (as it is); banned 1, 0 or -1 (as it is). Reply:
  * {terminal, role, state}. Spec G5. */
 GS_CALL int gs_client_set_member(GsClient *client, const char *group, const char *terminal, const char *role,
 								 int banned, json_t **reply);
-
 /* Invites an outsider as "member" (role NULL) or "administrator": it accepts by joining, declines by leaving. Reply:
  * {terminal, role, state}. Spec G5. */
 GS_CALL int gs_client_invite(GsClient *client, const char *group, const char *terminal, const char *role,
 							 json_t **reply);
-
 /* Ends a group; for administrators. Errors: DENIED, NOT_FOUND. Spec G5. */
 GS_CALL int gs_client_dissolve(GsClient *client, const char *group);
-
 /* Inquiries that this terminal may decide and those that it made itself, every page, and its invitations: {inquiries:
  * [...], invitations: [{group, group_name, role, since}...]}. Spec G3. */
 GS_CALL int gs_client_inquiries(GsClient *client, json_t **reply);
-
 /* decision: "allow", "refuse", or "cancel" for one's own. Reply: {id, state}. Errors: CONFLICT "inquiry_decided". */
 GS_CALL int gs_client_decide(GsClient *client, const char *inquiry, const char *decision, json_t **reply);
-
 /* ---- shares (spec U1-U4, D1-D4) -------------------------------------------------------------------------------- */
 typedef enum GsClientPhase {
 	GS_CLIENT_HASHING,  /* reading the file to know its digest */
@@ -202,15 +185,11 @@ GS_CALL int gs_client_get(GsClient *client, const GsClientGet *get, json_t **rep
 
 /* The terminal's own share list, every page: {shares: [{id, name, size, sha256, state, devices, groups, ...}...]}. */
 GS_CALL int gs_client_shares(GsClient *client, json_t **reply);
-
-/* Changes who sees an own share: the members of these groups (ids), or with NULL of all of the terminal's groups, later
- * ones too. Reply: {share, groups: "all" or [id...]}. */
+/* Changes who sees an own share: these groups (ids), or with NULL all, later ones too. Reply: {share, groups}. */
 GS_CALL int gs_client_set_share(GsClient *client, const char *share, const char *const *groups, size_t count,
 								json_t **reply);
-
 /* Deletes an own share: others stop seeing it at once. Errors: NOT_FOUND. Spec D4. */
 GS_CALL int gs_client_delete_share(GsClient *client, const char *share);
-
 /* Events after the one with the id `after` (NULL: all that are kept), waiting up to wait_s (0..60) seconds for one.
  * Reply: {events: [{id, kind, at, data}...], next}; the last id is the next call's `after`; next: more are there. */
 GS_CALL int gs_client_events(GsClient *client, const char *after, int wait_s, json_t **reply);

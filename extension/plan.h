@@ -45,10 +45,10 @@ bool gs_result_isnull(uint64 row, int col);
 int64 gs_result_int64(uint64 row, int col); /* int4 and int8 columns */
 bool gs_result_bool(uint64 row, int col);
 double gs_result_float8(uint64 row, int col);
-char *gs_result_text(uint64 row, int col);      /* palloc'd in the outer context; NULL for NULL; text, name */
-pg_uuid_t *gs_result_uuid(uint64 row, int col); /* likewise */
-Jsonb *gs_result_jsonb(uint64 row, int col);    /* likewise */
-bytea *gs_result_bytea(uint64 row, int col);    /* likewise */
+char *gs_result_text(uint64 row, int col);       /* palloc'd in the outer context; NULL for NULL; text, name */
+pg_uuid_t *gs_result_uuid(uint64 row, int col);  /* likewise */
+Jsonb *gs_result_jsonb(uint64 row, int col);     /* likewise */
+bytea *gs_result_bytea(uint64 row, int col);     /* likewise */
 ArrayType *gs_result_array(uint64 row, int col); /* likewise */
 TimestampTz gs_result_timestamp(uint64 row, int col);
 

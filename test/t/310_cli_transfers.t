@@ -147,6 +147,9 @@ ok(!-e "$bob->{cwd}/damaged", 'and no file has the name');
 
 # rm: by name and by id; not another's.
 is($bob->refusal('rm', $put->{share})->{exit}, 4, "another's share");
+is($ann->ask('show', 'film.mkv', '--all')->{groups}, 'all', 'show in all groups');
+is($bob->refusal('show', $put->{share}, '--all')->{exit}, 4, "another's share is not shown");
+is($ann->refusal('show', 'film.mkv')->{exit}, 2, 'where?');
 is($ann->refusal('rm', 'nothing')->{exit}, 4, 'a share that there is not');
 is(($ann->type('rm', 'film.mkv', $elsewhere->{share}))[0], 0, 'rm by name and id');
 ok(!device_of($_), "$_ is gone") for qw(film.mkv elsewhere);
