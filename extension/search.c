@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Search for groups by name. A listed group is found by every condition, an exact-name-only one by its whole name, a
- * hidden one by its members alone, so that to anybody else it does not differ from no group. Names are compared without
- * case. Exact and prefix walk the index sharing_group_name; part reads the live groups. Pages go by (name_key, id),
- * which `after` holds whole.
+ * hidden one by its members alone, so that to anybody else it does not differ from no group. Names are compared by
+ * their keys (name_key.c): without case and accents. Exact and prefix walk the index sharing_group_name; part finds its
+ * candidates by their grams in sharing_group_part. Pages go by (name_key, id), which `after` holds whole.
  */
 #include "postgres.h"
 
@@ -14,6 +14,7 @@
 
 #include "body.h"
 #include "errcodes.h"
+#include "name_key.h"
 #include "names.h"
 #include "plan.h"
 #include "reply.h"
@@ -41,15 +42,15 @@ PG_FUNCTION_INFO_V1(gs_api_search_groups);
 	"         ORDER BY g.name_key USING ~<~, g.id LIMIT $5 + 1) p"
 
 static GsPlan search_exact = {
-	SEARCH("g.name_key = lower($2)", "'listed', 'exact'"),
+	SEARCH("g.name_key = $2", "'listed', 'exact'"),
 	{UUIDOID, TEXTOID, TEXTOID, UUIDOID, INT4OID},
 };
 static GsPlan search_prefix = {
-	SEARCH("g.name_key ~>=~ lower($2) AND g.name_key ~<~ (lower($2) || chr(1114111))", "'listed'"),
+	SEARCH("g.name_key ~>=~ $2 AND g.name_key ~<~ ($2 || chr(1114111))", "'listed'"),
 	{UUIDOID, TEXTOID, TEXTOID, UUIDOID, INT4OID},
 };
 static GsPlan search_part = {
-	SEARCH("position(lower($2) IN g.name_key) > 0", "'listed'"),
+	SEARCH("g.name_grams @> groupshare.name_part_grams($2) AND position($2 IN g.name_key) > 0", "'listed'"),
 	{UUIDOID, TEXTOID, TEXTOID, UUIDOID, INT4OID},
 };
 
@@ -70,7 +71,8 @@ static Jsonb *search(const pg_uuid_t *caller, const char *name, const char *matc
 {
 	char nulls[] = "     ";
 	pg_uuid_t *last = NULL;
-	Datum values[5] = {UUIDPGetDatum(caller), CStringGetTextDatum(name), (Datum)0, (Datum)0, Int32GetDatum(limit)};
+	Datum values[5] = {UUIDPGetDatum(caller), CStringGetTextDatum(gs_name_key(name, strlen(name))), (Datum)0, (Datum)0,
+					   Int32GetDatum(limit)};
 	GsPlan *plan = plan_of(match);
 
 	nulls[0] = caller == NULL ? 'n' : ' ';

@@ -15,6 +15,12 @@ CREATE FUNCTION groupshare.is_share_name(name text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'gs_is_share_name' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION groupshare.is_description(description text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'gs_is_description' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION groupshare.name_key(name text) RETURNS text
+    AS 'MODULE_PATHNAME', 'gs_name_key_sql' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION groupshare.name_grams(key text) RETURNS int[]
+    AS 'MODULE_PATHNAME', 'gs_name_grams' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION groupshare.name_part_grams(part text) RETURNS int[]
+    AS 'MODULE_PATHNAME', 'gs_name_part_grams' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION groupshare.is_location(location text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'gs_is_location' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION groupshare.location_distance(a text, b text) RETURNS int
@@ -26,6 +32,9 @@ COMMENT ON FUNCTION groupshare.is_identifier(text) IS 'is this the kept form of 
 COMMENT ON FUNCTION groupshare.is_name(text) IS 'is this a name: Unicode NFC, 1 to 255 bytes, no control or bidirectional characters?';
 COMMENT ON FUNCTION groupshare.is_share_name(text) IS 'is this a shares name: a name without slash, not "." or ".."?';
 COMMENT ON FUNCTION groupshare.is_description(text) IS 'is this a groups description: lines of Unicode NFC, at most 2000 bytes, no other control characters?';
+COMMENT ON FUNCTION groupshare.name_key(text) IS 'what a name is searched by: without case, accents and compatibility forms';
+COMMENT ON FUNCTION groupshare.name_grams(text) IS 'a number for each run of 1 to 3 characters of a key';
+COMMENT ON FUNCTION groupshare.name_part_grams(text) IS 'the grams that each key with this part has';
 COMMENT ON FUNCTION groupshare.is_location(text) IS 'is this a location path such as cn/east/shanghai? The root is the empty text';
 COMMENT ON FUNCTION groupshare.location_distance(text, text) IS 'hops between two locations through their lowest common ancestor';
 
@@ -116,7 +125,8 @@ CREATE TABLE groupshare.sharing_group (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     home uuid NOT NULL REFERENCES groupshare.server,
     name text NOT NULL CHECK (groupshare.is_name(name)),
-    name_key text NOT NULL GENERATED ALWAYS AS (lower(name)) STORED,
+    name_key text NOT NULL GENERATED ALWAYS AS (groupshare.name_key(name)) STORED,
+    name_grams int[] NOT NULL GENERATED ALWAYS AS (groupshare.name_grams(groupshare.name_key(name))) STORED,
     state text NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'live', 'dissolved')),
     join_rule text CHECK (join_rule IN ('anyone', 'listed', 'confirm')),
     listing text NOT NULL DEFAULT 'listed' CHECK (listing IN ('listed', 'exact', 'hidden')),
@@ -132,6 +142,7 @@ CREATE TABLE groupshare.sharing_group (
     CHECK ((state = 'dissolved') = (dissolved_at IS NOT NULL))
 );
 CREATE INDEX sharing_group_name ON groupshare.sharing_group (name_key text_pattern_ops, id) WHERE state = 'live';
+CREATE INDEX sharing_group_part ON groupshare.sharing_group USING gin (name_grams) WHERE state = 'live';
 
 -- Who may join by the rule "listed": identifiers, also of terminals that do not exist yet.
 CREATE TABLE groupshare.group_listed (
@@ -451,7 +462,8 @@ COMMENT ON COLUMN groupshare.plan.quota_bytes IS 'most bytes that a terminals pe
 COMMENT ON COLUMN groupshare.terminal.epoch IS 'raised by revocation and enrolment: sessions of an older epoch are dead';
 COMMENT ON COLUMN groupshare.terminal.location IS 'NULL = by the network of its peer address';
 COMMENT ON COLUMN groupshare.sharing_group.listing IS 'who finds it: listed = everybody, exact = who knows the whole name, hidden = members';
-COMMENT ON COLUMN groupshare.sharing_group.name_key IS 'the name without case, for search';
+COMMENT ON COLUMN groupshare.sharing_group.name_key IS 'the name without case and accents, for search';
+COMMENT ON COLUMN groupshare.sharing_group.name_grams IS 'a number for each run of 1 to 3 characters of name_key: parts are found by them';
 COMMENT ON COLUMN groupshare.sharing_group.max_members IS 'nobody comes in while there are so many';
 COMMENT ON COLUMN groupshare.membership.invited_role IS 'what an invited terminal becomes by joining';
 COMMENT ON COLUMN groupshare.membership.since IS 'when the state was entered';

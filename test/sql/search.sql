@@ -71,5 +71,32 @@ PREPARE prefix(text) AS SELECT id FROM groupshare.sharing_group g WHERE g.state 
 SET LOCAL plan_cache_mode = force_generic_plan;
 SELECT matches(pg_temp.plan_of($$ EXECUTE prefix('fr') $$), 'sharing_group_name', 'prefix walks the index');
 
+
+-- Case and accents.
+SELECT is(groupshare.name_key(n), k, format('the key of %s', n)) FROM (VALUES ('Été', 'ete'), ('ÅNGSTRÖM', 'angstrom'), ('ﬁlm', 'film'), ('Ⅷ', 'viii'), ('ｗｉｄｅ', 'wide'),
+    ('Müller-Straße', 'muller-straße'), ('Ёлка', 'елка'), ('日本', '日本'), ('가', groupshare.name_key('가')), (U&'\0301', U&'\0301')) v (n, k);
+SELECT is(pg_temp.names('bob@x.org', 'ETE', 'exact') || pg_temp.names('bob@x.org', 'et', 'prefix') || pg_temp.names('bob@x.org', 'TÉ', 'part'), 'ÉtéÉtéÉté', 'each condition, without case and accents');
+SELECT pg_temp.make(repeat('ﷺ', 85), 'listed') AS long \gset
+SELECT is(octet_length(name_key) <= 1000, true, 'a key has an end') FROM groupshare.sharing_group WHERE id = :'long';
+SELECT is(pg_temp.call('bob@x.org', 'search_groups', jsonb_build_object('name', repeat('ﷺ', 85))) #>> '{reply,groups,0,id}', :'long', 'and its name is found');
+
+-- At 20,000 groups no search reads them all.
+INSERT INTO groupshare.sharing_group (home, name, state, join_rule, creator, established_at)
+    SELECT f.server_id, 'Verein ' || to_hex(i) || CASE i WHEN 777 THEN ' Zürich-Wörth' ELSE '' END, 'live', 'anyone', pg_temp.id('ann@x.org'), now()
+      FROM groupshare.self f, generate_series(1, 20000) i;
+ANALYZE groupshare.sharing_group;
+CREATE FUNCTION pg_temp.scans() RETURNS bigint LANGUAGE sql AS $$
+    SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relid = 'groupshare.sharing_group'::regclass $$;
+CREATE FUNCTION pg_temp.rows_read() RETURNS bigint LANGUAGE sql AS $$
+    SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'groupshare.sharing_group'::regclass $$;
+SELECT pg_temp.scans() AS before, pg_temp.rows_read() AS read \gset
+SELECT is(pg_temp.names('bob@x.org', n, m), 'Verein ' || to_hex(777) || ' Zürich-Wörth', format('one of many by %s', m))
+  FROM (VALUES ('zurich-w', 'part'), ('verein ' || to_hex(777) || ' ', 'prefix'), ('verein ' || to_hex(777) || ' zürich-wörth', 'exact'), ('ZÜRICH', 'part'),
+    ('rich-w', 'part'), ('-wo', 'part'), ('ürich-wörth', 'part'), ('wörth', 'part'), ('ch-wort', 'part')) v (n, m);
+SELECT is(jsonb_array_length(pg_temp.call('bob@x.org', 'search_groups', '{"name":"zz","match":"part"}') #> '{reply,groups}'), 0, 'none');
+SELECT cmp_ok(pg_temp.rows_read() - :read, '<', 2000::bigint, 'few rows are read for them');
+SELECT is(jsonb_array_length(pg_temp.call('bob@x.org', 'search_groups', jsonb_build_object('name', n, 'match', m)) #> '{reply,groups}'), 100, format('a page of many by %s of %s', m, n))
+  FROM (VALUES ('v', 'prefix'), ('e', 'part'), ('ve', 'part'), ('ver', 'part')) v (n, m);
+SELECT is(pg_temp.scans(), :before::bigint, 'no sequential scan in all of these');
 SELECT * FROM finish();
 ROLLBACK;
