@@ -40,7 +40,7 @@ install-client: client
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	install -m 755 $(BUILD)/groupshare $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 client/groupshare.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 client/groupshare.h client/groupshare_shares.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(BUILD)/libgroupshare.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(BUILD)/$(CLIENT_SONAME) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf $(CLIENT_SONAME) $(DESTDIR)$(PREFIX)/lib/libgroupshare.so

@@ -50,7 +50,7 @@ void gs_digest_close(GsDigest *digest)
 	free(digest);
 }
 
-int gs_digest_add_file(GsDigest *digest, int fd, int64_t size, const GsWatcher *watcher, const char *path,
+int gs_digest_add_file(GsDigest *digest, int fd, int64_t from, int64_t to, const GsWatcher *watcher, const char *path,
 					   GsErrorBox *box)
 {
 	uint8_t *piece = malloc(PIECE_BYTES);
@@ -58,9 +58,9 @@ int gs_digest_add_file(GsDigest *digest, int fd, int64_t size, const GsWatcher *
 
 	if (piece == NULL)
 		return gs_error_memory(box);
-	posix_fadvise(fd, 0, size, POSIX_FADV_SEQUENTIAL);
-	for (int64_t at = 0; status == GS_CLIENT_OK && at < size;) {
-		size_t want = size - at < (int64_t)PIECE_BYTES ? (size_t)(size - at) : PIECE_BYTES;
+	posix_fadvise(fd, from, to - from, POSIX_FADV_SEQUENTIAL);
+	for (int64_t at = from; status == GS_CLIENT_OK && at < to;) {
+		size_t want = to - at < (int64_t)PIECE_BYTES ? (size_t)(to - at) : PIECE_BYTES;
 		ssize_t n = pread(fd, piece, want, at);
 
 		if (n < 0 && errno == EINTR)

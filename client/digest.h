@@ -24,10 +24,10 @@ typedef struct GsWatcher {
 } GsWatcher;
 
 /*
- * Adds bytes 0 .. size of the file. LOCAL: unreadable, or shorter than `size` ("it changed"); CANCELLED. `path` is for
+ * Adds bytes from .. to of the file. LOCAL: unreadable, or shorter than `to` ("it changed"); CANCELLED. `path` is for
  * messages.
  */
-__attribute__((warn_unused_result)) int gs_digest_add_file(GsDigest *digest, int fd, int64_t size,
+__attribute__((warn_unused_result)) int gs_digest_add_file(GsDigest *digest, int fd, int64_t from, int64_t to,
 														   const GsWatcher *watcher, const char *path, GsErrorBox *box);
 
 #endif

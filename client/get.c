@@ -13,37 +13,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "client/digest.h"
 #include "client/file.h"
+#include "client/get.h"
 #include "client/name.h"
 #include "client/part.h"
-#include "client/session.h"
 
-/* Attempts in a row that bring less than this count as failures. */
+/* Attempts in a row that bring less than PROGRESS_BYTES count as failures. */
 #define FAILURES_MAX 6
 #define PROGRESS_BYTES 65536
+/* Below this, more than one connection gains nothing. */
+#define PARALLEL_MIN_BYTES (64LL << 20)
 
-typedef struct Get {
-	GsClient *client;
-	const GsClientGet *want;
-	json_t *designation;
-	int64_t size;
-	uint8_t sha256[GS_SHA256_BYTES];
-	char *output;
-	char *part;
-	int fd;
-	GsDigest *digest; /* of bytes 0 .. at */
-	int64_t at;
-	bool answered; /* the first bytes of the current answer have come */
-} Get;
-
-static const char *designated(const Get *get, const char *name)
+static const char *designated(const GsGet *get, const char *name)
 {
 	return json_string_value(json_object_get(get->designation, name));
 }
 
 /* Sends the download notice. A second one must name the same content as the first. */
-static int designate(Get *get)
+static int designate(GsGet *get)
 {
 	GsErrorBox *box = &get->client->box;
 	const GsClientGet *want = get->want;
@@ -65,6 +52,7 @@ static int designate(Get *get)
 		return status;
 	json_decref(get->designation);
 	get->designation = answer;
+	get->source = 0;
 	size = json_object_get(answer, "size");
 	if (!json_is_integer(size) || json_integer_value(size) < 0 ||
 		!gs_sha256_decode(sha256, designated(get, "sha256")) || designated(get, "name") == NULL ||
@@ -78,7 +66,7 @@ static int designate(Get *get)
 	return GS_CLIENT_OK;
 }
 
-static int choose_output(Get *get)
+static int choose_output(GsGet *get)
 {
 	GsErrorBox *box = &get->client->box;
 	char safe[GS_NAME_MAX_BYTES + 1];
@@ -97,18 +85,18 @@ static int choose_output(Get *get)
 	return get->part != NULL ? GS_CLIENT_OK : gs_error_memory(box);
 }
 
-static int hash(Get *get, int fd, int64_t size, const char *path)
+static int hash(GsGet *get, int fd, int64_t from, int64_t size, const char *path)
 {
 	GsWatcher watcher = {.progress = get->want->progress,
 						 .arg = get->want->progress_arg,
 						 .phase = GS_CLIENT_CHECKING,
 						 .total = (uint64_t)size};
 
-	return gs_digest_add_file(get->digest, fd, size, &watcher, path, &get->client->box);
+	return gs_digest_add_file(get->digest, fd, from, size, &watcher, path, &get->client->box);
 }
 
 /* Ends the digest; CONFLICT when it is not that of the share. */
-static int compare(Get *get)
+static int compare(GsGet *get)
 {
 	uint8_t sha256[GS_SHA256_BYTES];
 
@@ -119,7 +107,7 @@ static int compare(Get *get)
 
 /* Is there a file by the final name? *same: it has the share's content. CONFLICT: another one, and no leave to replace.
  */
-static int look_at_output(Get *get, bool *same)
+static int look_at_output(GsGet *get, bool *same)
 {
 	GsErrorBox *box = &get->client->box;
 	int fd = open(get->output, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -132,7 +120,7 @@ static int look_at_output(Get *get, bool *same)
 	if (fd < 0)
 		return gs_error_errno(box, NULL, "cannot open %s", get->output);
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == get->size) {
-		status = hash(get, fd, st.st_size, get->output);
+		status = hash(get, fd, 0, st.st_size, get->output);
 		if (status == GS_CLIENT_OK)
 			status = compare(get);
 	}
@@ -145,7 +133,7 @@ static int look_at_output(Get *get, bool *same)
 						"%s exists already and has another content", get->output);
 }
 
-static int restart_part(Get *get)
+static int restart_part(GsGet *get)
 {
 	uint8_t discarded[GS_SHA256_BYTES];
 
@@ -157,7 +145,7 @@ static int restart_part(Get *get)
 	return GS_CLIENT_OK;
 }
 
-static int lock_part(Get *get, struct stat *st)
+static int lock_part(GsGet *get, struct stat *st)
 {
 	GsErrorBox *box = &get->client->box;
 	struct stat by_name;
@@ -176,153 +164,154 @@ static int lock_part(Get *get, struct stat *st)
 	return GS_CLIENT_OK;
 }
 
-static int open_part(Get *get)
+/* Reads the map behind the content. A part file that only looks as if it had one is begun anew. */
+static int load_map(GsGet *get)
+{
+	size_t size = gs_map_bytes(get->size);
+	uint8_t *bytes = malloc(size);
+	bool right;
+
+	if (bytes == NULL)
+		return gs_error_memory(&get->client->box);
+	right = pread(get->fd, bytes, size, get->size) == (ssize_t)size && gs_map_load(&get->map, bytes);
+	free(bytes);
+	return right ? GS_CLIENT_OK : restart_part(get);
+}
+
+/* From now on pieces may come in any order: before the first one does, the part file says so. */
+static int begin_map(GsGet *get, const struct stat *st, GsPartPlan plan)
+{
+	uint8_t *bytes;
+	int status = GS_CLIENT_OK;
+
+	get->by_map = true;
+	if (!gs_map_open(&get->map, get->size))
+		return gs_error_memory(&get->client->box);
+	if (plan == GS_PART_MAP)
+		status = load_map(get);
+	else if (plan == GS_PART_RESUME)
+		for (size_t i = 0; i < get->map.pieces && gs_map_offset(&get->map, i + 1) <= st->st_size; i++)
+			gs_map_put(&get->map, i);
+	bytes = malloc(gs_map_bytes(get->size));
+	if (status == GS_CLIENT_OK && bytes == NULL)
+		status = gs_error_memory(&get->client->box);
+	if (status == GS_CLIENT_OK) {
+		gs_map_save(&get->map, bytes);
+		status = gs_get_save_map(get, bytes);
+	}
+	free(bytes);
+	return status;
+}
+
+static int64_t start_of_rest(const struct stat *st, GsPartPlan plan)
+{
+	return plan == GS_PART_RESUME || plan == GS_PART_WHOLE ? st->st_size : 0;
+}
+
+static int open_part(GsGet *get)
 {
 	GsErrorBox *box = &get->client->box;
 	struct stat st;
+	GsPartPlan plan;
+	int64_t there;
 	int status = lock_part(get, &st);
 
 	if (status != GS_CLIENT_OK)
 		return status;
-	switch (gs_part_plan(&st, geteuid(), get->size)) {
-	case GS_PART_REFUSE:
+	plan = gs_part_plan(&st, geteuid(), get->size, gs_map_bytes(get->size));
+	if (plan == GS_PART_REFUSE)
 		return gs_error_set(box, GS_CLIENT_LOCAL, "Look at it, remove it, then run get again.",
 							"%s is not a file that this program made", get->part);
-	case GS_PART_START:
+	there = start_of_rest(&st, plan);
+	if (plan == GS_PART_START)
 		status = restart_part(get);
-		break;
-	case GS_PART_RESUME:
-	case GS_PART_WHOLE:
-		status = hash(get, get->fd, st.st_size, get->part);
-		get->at = st.st_size;
-		break;
-	}
 	/* Space is claimed at once where the file system can: "no space" comes before the download, not in it. */
-	if (status == GS_CLIENT_OK && get->size > get->at &&
-		fallocate(get->fd, FALLOC_FL_KEEP_SIZE, get->at, get->size - get->at) != 0 && errno == ENOSPC)
+	if (status == GS_CLIENT_OK && get->size > there &&
+		fallocate(get->fd, FALLOC_FL_KEEP_SIZE, there, get->size - there) != 0 && errno == ENOSPC)
 		status = gs_error_errno(box, "Make room, or choose another place with -o FILE.", "cannot keep %s", get->part);
-	return status;
-}
-
-static int on_data(void *arg, const GsHttpReply *reply, const void *data, size_t size)
-{
-	Get *get = arg;
-	GsErrorBox *box = &get->client->box;
-	const char *bytes = data;
-	int status;
-
-	if (!get->answered) {
-		get->answered = true;
-		if (reply->status == 206 && reply->range_start != get->at)
-			return gs_error_set(box, GS_CLIENT_PROTOCOL, NULL, "the device answered with another range");
-		/* 200 to a request for the rest: all of it comes again. */
-		if (reply->status == 200 && get->at > 0 && (status = restart_part(get)) != GS_CLIENT_OK)
-			return status;
-	}
-	if ((int64_t)size > get->size - get->at)
-		return gs_error_set(box, GS_CLIENT_DIGEST, "Tell the operator.",
-							"the device sent more than the share's %lld bytes", (long long)get->size);
-	if (!gs_digest_add(get->digest, data, size))
-		return gs_error_memory(box);
-	while (size > 0) {
-		ssize_t n = pwrite(get->fd, bytes, size, get->at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return gs_error_errno(box, "Make room, then run get again: it continues.", "cannot write %s", get->part);
-		bytes += n;
-		size -= (size_t)n;
-		get->at += n;
-	}
-	return 0;
-}
-
-static int tick(void *arg, uint64_t sent)
-{
-	const Get *get = arg;
-
-	(void)sent;
-	if (get->want->progress == NULL)
-		return 0;
-	return get->want->progress(get->want->progress_arg, GS_CLIENT_RECEIVING, (uint64_t)get->at, (uint64_t)get->size);
-}
-
-/* One exchange with the device. *again: the failure that is returned may pass. */
-static int fetch(Get *get, bool *again)
-{
-	GsErrorBox *box = &get->client->box;
-	GsHttpRequest request = {.method = "GET",
-							 .bearer = designated(get, "ticket"),
-							 .upload_bytes = -1,
-							 .sink = on_data,
-							 .sink_arg = get,
-							 .tick = tick,
-							 .tick_arg = get,
-							 .wait_s = -1};
-	char range[64];
-	char if_range[128];
-	char where[300];
-	char *url;
-	GsHttpReply reply;
-	int status = gs_http_base_url(designated(get, "url"), &url, box);
-
-	*again = false;
 	if (status != GS_CLIENT_OK)
 		return status;
-	snprintf(where, sizeof(where), "device %s", designated(get, "device") != NULL ? designated(get, "device") : "-");
-	request.url = url;
-	get->answered = false;
-	if (get->at > 0) {
-		snprintf(range, sizeof(range), "Range: bytes=%lld-", (long long)get->at);
-		snprintf(if_range, sizeof(if_range), "If-Range: \"%s\"", designated(get, "sha256"));
-		request.headers[0] = range;
-		request.headers[1] = if_range;
-	}
-	status = gs_http_send(get->client->http, &request, &reply, box);
-	*again = status == GS_CLIENT_NETWORK;
-	if (status == GS_CLIENT_NETWORK)
-		gs_error_at(box, where, "Run get again in a moment: it continues with what is fetched.");
-	if (status == GS_CLIENT_OK && reply.status != 200 && reply.status != 206) {
-		status = gs_error_problem(box, reply.status, reply.body, reply.body_size, reply.request_id, where);
-		/* 401: the ticket has expired or its key was replaced, the next designation brings a new one. */
-		*again = reply.status == 401 || status == GS_CLIENT_NETWORK;
-	} else if (status == GS_CLIENT_OK && get->at < get->size) {
-		status = gs_error_set(box, GS_CLIENT_NETWORK, "Run get again: it continues.", "the answer ended too early");
-		*again = true;
-	}
-	gs_http_reply_clear(&reply);
-	free(url);
+	get->lanes = get->want->parallel;
+	if (get->lanes == 0)
+		get->lanes = get->size - there >= PARALLEL_MIN_BYTES ? GS_CLIENT_PARALLEL : 1;
+	if (get->lanes > GS_CLIENT_PARALLEL_MAX)
+		get->lanes = GS_CLIENT_PARALLEL_MAX;
+	if (plan == GS_PART_MAP || (get->lanes > 1 && there < get->size))
+		return begin_map(get, &st, plan);
+	status = hash(get, get->fd, 0, there, get->part);
+	get->at = there;
 	return status;
 }
 
-static int fetch_all(Get *get)
+static int64_t fetched(const GsGet *get)
+{
+	return get->by_map ? gs_map_had_bytes(&get->map) : get->at;
+}
+
+/* How many other devices of the designation can be asked. */
+static size_t alternates_of(const GsGet *get)
+{
+	const json_t *list = json_object_get(get->designation, "alternates");
+	size_t n = 0;
+
+	while (json_is_string(json_object_get(json_array_get(list, n), "url")) &&
+		   json_is_string(json_object_get(json_array_get(list, n), "ticket")))
+		n++;
+	return n;
+}
+
+/* Fetches until all is there: from the designated device, from its alternates at once when it fails, and after a pause
+ * from whatever a new designation names. */
+static int fetch_all(GsGet *get)
 {
 	int failures = 0;
+	bool may_pass = false;
 
-	while (get->at < get->size) {
-		int64_t before = get->at;
-		bool again;
-		int status = fetch(get, &again);
+	while (fetched(get) < get->size) {
+		int64_t before = fetched(get);
+		GsGetNext next = get->by_map ? gs_get_ranges(get) : gs_get_fetch(get);
+		int status = get->client->box.error.status;
 
-		if (status == GS_CLIENT_OK)
+		if (next == GS_GET_DONE)
 			continue;
-		failures = get->at - before >= PROGRESS_BYTES ? 1 : failures + 1;
-		if (!again || failures == FAILURES_MAX)
+		failures = fetched(get) - before >= PROGRESS_BYTES ? 1 : failures + 1;
+		may_pass = may_pass || next == GS_GET_AGAIN;
+		if (next == GS_GET_FAIL || failures == FAILURES_MAX)
+			return status;
+		if (get->source < alternates_of(get)) {
+			get->source++;
+			continue;
+		}
+		if (!may_pass)
 			return status;
 		gs_session_pause(failures, -1);
 		status = designate(get);
 		if (status != GS_CLIENT_OK)
 			return status;
+		may_pass = false;
 	}
 	return GS_CLIENT_OK;
 }
 
-/* The part file becomes the output, if it is what was promised. */
-static int finish(Get *get)
+/* What came out of order is read again for its digest, but for what lay in a row before. */
+static int finish_digest(GsGet *get)
 {
 	GsErrorBox *box = &get->client->box;
-	int status = compare(get);
+	int status = GS_CLIENT_OK;
+
+	if (get->by_map) {
+		status = hash(get, get->fd, get->at, get->size, get->part);
+		if (status == GS_CLIENT_OK && ftruncate(get->fd, get->size) != 0)
+			status = gs_error_errno(box, NULL, "cannot truncate %s", get->part);
+	}
+	return status == GS_CLIENT_OK ? compare(get) : status;
+}
+
+/* The part file becomes the output, if it is what was promised. */
+static int finish(GsGet *get)
+{
+	GsErrorBox *box = &get->client->box;
+	int status = finish_digest(get);
 
 	if (status == GS_CLIENT_CONFLICT) {
 		unlink(get->part);
@@ -341,10 +330,28 @@ static int finish(Get *get)
 	return status;
 }
 
-static int transfer(Get *get, bool *already)
+/* To a descriptor: nobody can take back what was written. */
+static int stream(GsGet *get)
+{
+	int status;
+
+	get->fd = get->want->fd;
+	status = fetch_all(get);
+	if (status == GS_CLIENT_OK)
+		status = compare(get);
+	if (status != GS_CLIENT_CONFLICT || get->at < get->size)
+		return status;
+	return gs_error_set(&get->client->box, GS_CLIENT_DIGEST,
+						"Do not use what was written. Run get again; tell the operator if it happens twice.",
+						"the bytes received are not those that were shared (SHA-256 differs)");
+}
+
+static int transfer(GsGet *get, bool *already)
 {
 	int status = designate(get);
 
+	if (status == GS_CLIENT_OK && get->want->to_fd)
+		return stream(get);
 	if (status == GS_CLIENT_OK)
 		status = choose_output(get);
 	if (status == GS_CLIENT_OK)
@@ -361,7 +368,7 @@ static int transfer(Get *get, bool *already)
 
 int gs_client_get(GsClient *client, const GsClientGet *want, json_t **reply)
 {
-	Get get = {.client = client, .want = want, .fd = -1};
+	GsGet get = {.client = client, .want = want, .fd = -1};
 	bool already = false;
 	int status;
 
@@ -373,14 +380,15 @@ int gs_client_get(GsClient *client, const GsClientGet *want, json_t **reply)
 	if (status == GS_CLIENT_OK)
 		status = gs_session_answer(
 			client,
-			json_pack("{s:O?, s:O?, s:O?, s:I, s:s, s:O?, s:s, s:b}", "share",
+			json_pack("{s:O?, s:O?, s:O?, s:I, s:s, s:O?, s:s*, s:b}", "share",
 					  json_object_get(get.designation, "share"), "name", json_object_get(get.designation, "name"),
 					  "owner", json_object_get(get.designation, "owner"), "size", (json_int_t)get.size, "sha256",
 					  designated(&get, "sha256"), "device", json_object_get(get.designation, "device"), "path",
 					  get.output, "already", (int)already),
 			reply);
-	if (get.fd >= 0)
+	if (get.fd >= 0 && !want->to_fd)
 		close(get.fd);
+	gs_map_close(&get.map);
 	gs_digest_close(get.digest);
 	free(get.part);
 	free(get.output);

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "client/encode.h"
 #include "client/session.h"
@@ -104,6 +105,75 @@ int gs_client_group(GsClient *client, const char *group_id, json_t **reply)
 		return status;
 	}
 	return gs_session_answer(client, whole, reply);
+}
+
+/* Adds to `found` what `owner` shares in the group, but for what is there already. */
+static int add_shares_of(GsClient *client, const char *group_id, const char *owner, json_t *found, bool *is_member)
+{
+	json_t *reply;
+	json_t *member;
+	json_t *share;
+	size_t i;
+	size_t j;
+	int status = gs_client_group(client, group_id, &reply);
+
+	if (status != GS_CLIENT_OK)
+		return status;
+	json_array_foreach(json_object_get(reply, "members"), i, member)
+	{
+		const char *terminal = json_string_value(json_object_get(member, "terminal"));
+
+		if (terminal == NULL || strcasecmp(terminal, owner) != 0)
+			continue;
+		*is_member = true;
+		json_array_foreach(json_object_get(member, "shares"), j, share)
+		{
+			const char *id = json_string_value(json_object_get(share, "id"));
+
+			if (id != NULL && json_object_set(found, id, share) != 0)
+				status = gs_error_memory(&client->box);
+		}
+	}
+	json_decref(reply);
+	return status;
+}
+
+int gs_client_shares_of(GsClient *client, const char *owner, const char *group_id, json_t **reply)
+{
+	json_t *groups = NULL;
+	json_t *found = json_object(); /* id -> share */
+	json_t *shares = json_array();
+	json_t *item;
+	const char *id;
+	bool is_member = false;
+	size_t i;
+	int status = found != NULL && shares != NULL ? GS_CLIENT_OK : gs_error_memory(&client->box);
+
+	if (reply != NULL)
+		*reply = NULL;
+	if (status == GS_CLIENT_OK && group_id != NULL)
+		status = add_shares_of(client, group_id, owner, found, &is_member);
+	else if (status == GS_CLIENT_OK)
+		status = gs_client_groups(client, &groups);
+	json_array_foreach(json_object_get(groups, "groups"), i, item)
+	{
+		if (status == GS_CLIENT_OK && (id = json_string_value(json_object_get(item, "id"))) != NULL)
+			status = add_shares_of(client, id, owner, found, &is_member);
+	}
+	if (status == GS_CLIENT_OK && !is_member)
+		status = gs_error_set(&client->box, GS_CLIENT_NOT_FOUND, "See: groupshare groups", "%s is no member of %s",
+							  owner, group_id != NULL ? "the group" : "your groups");
+	json_object_foreach(found, id, item)
+	{
+		if (status == GS_CLIENT_OK && json_array_append(shares, item) != 0)
+			status = gs_error_memory(&client->box);
+	}
+	if (status == GS_CLIENT_OK)
+		status = gs_session_answer(client, json_pack("{s:O}", "shares", shares), reply);
+	json_decref(shares);
+	json_decref(found);
+	json_decref(groups);
+	return status;
 }
 
 int gs_client_search(GsClient *client, const char *name, const char *match, json_t **reply)

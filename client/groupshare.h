@@ -77,10 +77,12 @@ GS_CLIENT_API const char *gs_client_version(void);
  * lost answer succeeds. identifier: phone number "+4915112345678" or e-mail address. Reply: {terminal, server}.
  * Errors: DENIED (code wrong, used or expired), CONFLICT (this home belongs to another terminal). Spec C3. */
 GS_CALL int gs_client_enroll(GsClient *client, const char *identifier, const char *code, json_t **reply);
+
 /* Proves the key and begins a new session (challenge, signature). Optional: every other call does it when needed and
  * again once when the session has ended. Reply: {session, expires_at, server, terminal, groups, next, in_group}.
  * Errors: DENIED (unknown terminal, wrong key, no permission: not told apart). Spec C1-C5. */
 GS_CALL int gs_client_connect(GsClient *client, json_t **reply);
+
 /* Who this handle is, from local files alone: {terminal, url, ca, config_directory, state_directory, key_file,
  * public_key, session: {server, expires_at} or null}. Errors: DENIED (not enrolled), LOCAL (key unreadable). */
 GS_CALL int gs_client_whoami(GsClient *client, json_t **reply);
@@ -88,14 +90,18 @@ GS_CALL int gs_client_whoami(GsClient *client, json_t **reply);
 /* All groups of the terminal, every page: {server, terminal, groups: [GROUP...]}. Each GROUP carries the first page
  * of its members; `members_next` non-null means that there are more (gs_client_group() has them all). Spec C4. */
 GS_CALL int gs_client_groups(GsClient *client, json_t **reply);
+
 /* All members of a group and all that each shares in it: {group, members: [{terminal, role, shares: [...]}...]}. */
 GS_CALL int gs_client_group(GsClient *client, const char *group, json_t **reply);
+
 /* Groups by name; match is "exact", "prefix" or "part". Every page: {groups: [{id, name, join}...]}. Spec G1. */
 GS_CALL int gs_client_search(GsClient *client, const char *name, const char *match, json_t **reply);
+
 /* The id of the group that `reference` means: an id, or the exact name of one of the terminal's groups or of one
  * that a search finds. id: 37 bytes. Errors: NOT_FOUND, CONFLICT (several have the name; the message lists their
  * ids). */
 GS_CALL int gs_client_find_group(GsClient *client, const char *reference, char id[37]);
+
 /* NULL: leave as it is (or the server's default); a non-NULL list of count 0 empties it. */
 typedef struct GsClientSettings {
 	const char *join;          /* "anyone", "listed", "confirm" */
@@ -112,89 +118,43 @@ typedef struct GsClientSettings {
 	size_t listed_remove_count;
 	int max_members; /* 0: leave as it is */
 } GsClientSettings;
+
 /* Creates a group. With settings it is established at once; with NULL the answer is the setting notice and
  * gs_client_set_group() establishes it. Reply: {group, state: "new"|"live", settings}. Spec G4. */
 GS_CALL int gs_client_create_group(GsClient *client, const char *name, const GsClientSettings *set, json_t **reply);
+
 /* Establishes a new group or changes its settings; for administrators. Reply: GROUP. Spec G4. */
 GS_CALL int gs_client_set_group(GsClient *client, const char *group, const GsClientSettings *set, json_t **reply);
+
 /* Asks to join. Reply: {state: "member", role, group} or {state: "pending", inquiry}: an administrator will decide.
  * Errors: DENIED with code "join_refused". Spec G2, G3. */
 GS_CALL int gs_client_join(GsClient *client, const char *group, json_t **reply);
+
 /* Leaves (terminal NULL) or removes another member. Reply: {state: "left"|"removed", group_state}. Spec G5. */
 GS_CALL int gs_client_remove_member(GsClient *client, const char *group, const char *terminal, json_t **reply);
+
 /* Changes a member: role "administrator", "member" or NULL (as it is); banned 1, 0 or -1 (as it is). Reply:
  * {terminal, role, state}. Spec G5. */
 GS_CALL int gs_client_set_member(GsClient *client, const char *group, const char *terminal, const char *role,
 								 int banned, json_t **reply);
+
 /* Invites an outsider as "member" (role NULL) or "administrator": it accepts by joining, declines by leaving. Reply:
  * {terminal, role, state}. Spec G5. */
 GS_CALL int gs_client_invite(GsClient *client, const char *group, const char *terminal, const char *role,
 							 json_t **reply);
+
 /* Ends a group; for administrators. Errors: DENIED, NOT_FOUND. Spec G5. */
 GS_CALL int gs_client_dissolve(GsClient *client, const char *group);
+
 /* Inquiries that this terminal may decide and those that it made itself, every page, and its invitations: {inquiries:
  * [...], invitations: [{group, group_name, role, since}...]}. Spec G3. */
 GS_CALL int gs_client_inquiries(GsClient *client, json_t **reply);
+
 /* decision: "allow", "refuse", or "cancel" for one's own. Reply: {id, state}. Errors: CONFLICT "inquiry_decided". */
 GS_CALL int gs_client_decide(GsClient *client, const char *inquiry, const char *decision, json_t **reply);
-/* ---- shares (spec U1-U4, D1-D4) -------------------------------------------------------------------------------- */
-typedef enum GsClientPhase {
-	GS_CLIENT_HASHING,  /* reading the file to know its digest */
-	GS_CLIENT_SENDING,  /* to the storage device */
-	GS_CLIENT_CHECKING, /* reading what an earlier get has already fetched, or a file that is in the way */
-	GS_CLIENT_RECEIVING /* from the storage device */
-} GsClientPhase;
-
-/* Called often while a transfer runs, done <= total in bytes. A non-zero result cancels. */
-typedef int (*GsClientProgress)(void *arg, GsClientPhase phase, uint64_t done, uint64_t total);
-
-typedef struct GsClientPut {
-	const char *path;          /* a regular file */
-	const char *name;          /* the share's name; NULL: the last part of path */
-	const char *const *groups; /* ids of the groups it is for; NULL: all of the terminal's groups */
-	size_t groups_count;
-	GsClientProgress progress; /* may be NULL */
-	void *progress_arg;
-} GsClientPut;
-
-/* Shares a file: digest, upload notice, bytes straight to the device that the control server chose. A device that is
- * full or away is avoided and another asked for, a few times. Doing it again after a break continues, or says that
- * it is stored already. Memory does not depend on the size. Reply: {share, name, size, sha256, device, state:
- * "stored" | "receipt_pending", already: bool}; "receipt_pending": durable on the device, others see it once the
- * control server is back. Errors: LOCAL (unreadable, or changed meanwhile), CONFLICT "share_exists" (another content
- * by this name), NO_ROOM, NETWORK, DIGEST. Spec U1-U4. */
-GS_CALL int gs_client_put(GsClient *client, const GsClientPut *put, json_t **reply);
-
-typedef struct GsClientGet {
-	const char *share; /* its id; NULL: by owner and name */
-	const char *owner;
-	const char *name;
-	const char *output; /* file, or an existing directory; NULL: the share's name made safe, in the current directory */
-	unsigned mode;      /* of the finished file, e.g. 0644; 0 = 0600 */
-	bool force;         /* replace an existing file with another content */
-	GsClientProgress progress; /* may be NULL */
-	void *progress_arg;
-} GsClientGet;
-
-/* Fetches a share from its device into a part file (mode 0600) beside the output, continues there after a
- * break, also of an earlier process, and gives it its final name only when the SHA-256 of the whole is right and it
- * is on disk. An existing file with the same content is success. Reply: {share, name, owner, size, sha256, device,
- * path, already: bool}. Errors: NOT_FOUND (absent or not visible: not told apart), CONFLICT (output exists and
- * differs, or another get writes it), DIGEST (nothing is left under the final name), LOCAL, NETWORK. Spec D1-D3. */
-GS_CALL int gs_client_get(GsClient *client, const GsClientGet *get, json_t **reply);
-
-/* The terminal's own share list, every page: {shares: [{id, name, size, sha256, state, devices, groups, ...}...]}. */
-GS_CALL int gs_client_shares(GsClient *client, json_t **reply);
-/* Changes who sees an own share: these groups (ids), or with NULL all, later ones too. Reply: {share, groups}. */
-GS_CALL int gs_client_set_share(GsClient *client, const char *share, const char *const *groups, size_t count,
-								json_t **reply);
-/* Deletes an own share: others stop seeing it at once. Errors: NOT_FOUND. Spec D4. */
-GS_CALL int gs_client_delete_share(GsClient *client, const char *share);
-/* Events after the one with the id `after` (NULL: all that are kept), waiting up to wait_s (0..60) seconds for one.
- * Reply: {events: [{id, kind, at, data}...], next}; the last id is the next call's `after`; next: more are there. */
-GS_CALL int gs_client_events(GsClient *client, const char *after, int wait_s, json_t **reply);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include "groupshare_shares.h"
 #endif

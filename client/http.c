@@ -28,8 +28,8 @@ typedef struct Exchange {
 	CURL *curl;
 	const GsHttpRequest *request;
 	GsHttpReply *reply;
-	off_t upload_at;
-	int stopped; /* the sink's verdict */
+	int64_t upload_at; /* of the body */
+	int stopped;       /* the sink's verdict */
 	bool too_large;
 	bool no_memory;
 	int read_errno;
@@ -73,10 +73,12 @@ void gs_http_close(GsHttp *http)
 	free(http);
 }
 
+static const GsHttpReply NO_REPLY = {.retry_after_s = -1, .range_start = -1, .upload_offset = -1};
+
 void gs_http_reply_clear(GsHttpReply *reply)
 {
 	free(reply->body);
-	*reply = (GsHttpReply){.retry_after_s = -1, .range_start = -1};
+	*reply = NO_REPLY;
 }
 
 static int keep(Exchange *exchange, const char *data, size_t size)
@@ -147,7 +149,10 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 	memcpy(line, data, size);
 	line[size] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
-	if ((value = header_value(line, "retry-after")) != NULL)
+	/* The header of an interim answer (1xx) says nothing about the final one. */
+	if (strncmp(line, "HTTP/", 5) == 0)
+		*reply = (GsHttpReply){.retry_after_s = -1, .range_start = -1, .upload_offset = -1, .sent = reply->sent};
+	else if ((value = header_value(line, "retry-after")) != NULL)
 		reply->retry_after_s = (int)number(value);
 	else if ((value = header_value(line, "etag")) != NULL)
 		snprintf(reply->etag, sizeof(reply->etag), "%s", value);
@@ -155,6 +160,10 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 		snprintf(reply->request_id, sizeof(reply->request_id), "%s", value);
 	else if ((value = header_value(line, "content-range")) != NULL && strncasecmp(value, "bytes ", 6) == 0)
 		reply->range_start = number(value + 6);
+	else if ((value = header_value(line, "upload-offset")) != NULL)
+		reply->upload_offset = number(value);
+	else if ((value = header_value(line, "upload-complete")) != NULL)
+		reply->upload_complete = strcmp(value, "?1") == 0;
 	return size;
 }
 
@@ -169,9 +178,14 @@ static size_t on_upload(char *to, size_t size, size_t count, void *arg)
 		want = (size_t)(request->upload_bytes - exchange->upload_at);
 	if (want == 0)
 		return 0;
-	do
-		n = pread(request->upload_fd, to, want, exchange->upload_at);
-	while (n < 0 && errno == EINTR);
+	if (request->upload_data != NULL) {
+		memcpy(to, request->upload_data + exchange->upload_at, want);
+		n = (ssize_t)want;
+	} else {
+		do
+			n = pread(request->upload_fd, to, want, request->upload_from + exchange->upload_at);
+		while (n < 0 && errno == EINTR);
+	}
 	if (n <= 0) {
 		exchange->read_errno = n < 0 ? errno : 0;
 		exchange->reply->upload_short = n == 0;
@@ -250,6 +264,8 @@ static void set_body(CURL *curl, Exchange *exchange)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(request->body));
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
 	}
+	if (strcmp(request->method, "HEAD") == 0)
+		curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
@@ -271,22 +287,27 @@ static bool add_header(struct curl_slist **list, const char *line)
 	return true;
 }
 
+static bool add_field(struct curl_slist **list, const char *name, const char *value)
+{
+	char *line;
+	bool ok;
+
+	if (asprintf(&line, "%s%s", name, value) < 0)
+		return false;
+	ok = add_header(list, line);
+	free(line);
+	return ok;
+}
+
 static bool make_headers(const GsHttpRequest *request, struct curl_slist **list)
 {
 	bool ok = add_header(list, "Expect:");
 
-	if (request->bearer != NULL) {
-		size_t size = strlen(request->bearer) + sizeof("Authorization: Bearer ");
-		char *line = malloc(size);
-
-		if (line == NULL)
-			return false;
-		snprintf(line, size, "Authorization: Bearer %s", request->bearer);
-		ok = ok && add_header(list, line);
-		free(line);
-	}
+	if (request->bearer != NULL)
+		ok = ok && add_field(list, "Authorization: Bearer ", request->bearer);
 	if (request->upload_bytes >= 0)
-		ok = ok && add_header(list, "Content-Type: application/octet-stream");
+		ok = ok && add_field(list, "Content-Type: ",
+							 request->upload_type != NULL ? request->upload_type : "application/octet-stream");
 	else if (request->body != NULL)
 		ok = ok && add_header(list, "Content-Type: application/json");
 	for (size_t i = 0; i < GS_HTTP_HEADERS_MAX && request->headers[i] != NULL; i++)
@@ -339,7 +360,7 @@ int gs_http_send(GsHttp *http, const GsHttpRequest *request, GsHttpReply *reply,
 	long status = 0;
 	CURLcode code;
 
-	*reply = (GsHttpReply){.retry_after_s = -1, .range_start = -1};
+	*reply = NO_REPLY;
 	if (!make_headers(request, &headers)) {
 		curl_slist_free_all(headers);
 		return gs_error_memory(box);

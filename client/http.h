@@ -33,9 +33,12 @@ typedef struct GsHttpRequest {
 	const char *bearer;                       /* session or ticket; NULL: none */
 	const char *headers[GS_HTTP_HEADERS_MAX]; /* "Name: value", ended by NULL */
 	const char *body;                         /* JSON text; NULL: none */
-	int upload_fd;                            /* with upload_bytes: the body is this file's first bytes */
-	int64_t upload_bytes;                     /* -1: no upload */
-	GsHttpSink sink;                          /* NULL: the body is kept in the reply */
+	int64_t upload_bytes;                     /* of the body that is uploaded; -1: no upload */
+	int64_t upload_from;                      /* the body is this file's bytes from here ... */
+	int upload_fd;
+	const char *upload_data; /* ... or, when not NULL, these */
+	const char *upload_type; /* its media type; NULL: application/octet-stream */
+	GsHttpSink sink;         /* NULL: the body is kept in the reply */
 	void *sink_arg;
 	GsHttpTick tick; /* may be NULL */
 	void *tick_arg;
@@ -48,10 +51,12 @@ struct GsHttpReply {
 	size_t body_size;
 	int retry_after_s;     /* -1: not said */
 	int64_t range_start;   /* of Content-Range; -1: none */
+	int64_t upload_offset; /* Upload-Offset; -1: none */
+	bool upload_complete;  /* Upload-Complete: ?1 */
 	char etag[80];         /* with its quotes */
 	char request_id[80];   /* X-Request-ID */
 	bool perhaps_received; /* no answer, but the server may have got the request */
-	bool upload_short;     /* the file had less than upload_bytes */
+	bool upload_short;     /* the file ended before upload_from + upload_bytes */
 	uint64_t sent;         /* body bytes handed to the connection */
 };
 

@@ -13,12 +13,14 @@
 
 #define DIGITS 16
 
-GsPartPlan gs_part_plan(const struct stat *st, uid_t uid, int64_t size)
+GsPartPlan gs_part_plan(const struct stat *st, uid_t uid, int64_t size, size_t map_bytes)
 {
 	if (!S_ISREG(st->st_mode) || st->st_uid != uid || st->st_nlink != 1 || (st->st_mode & 077) != 0)
 		return GS_PART_REFUSE;
 	if (st->st_size == size)
 		return GS_PART_WHOLE;
+	if (st->st_size == size + (int64_t)map_bytes)
+		return GS_PART_MAP;
 	return st->st_size == 0 || st->st_size > size ? GS_PART_START : GS_PART_RESUME;
 }
 

@@ -19,7 +19,7 @@ install-daemons: daemons
 
 uninstall:
 	$(MAKE) -C extension PG_CONFIG=$(PG_CONFIG) uninstall
-	cd $(DESTDIR)$(PREFIX) && rm -f bin/groupshare bin/groupshare-gateway bin/groupshare-storaged include/groupshare.h \
+	cd $(DESTDIR)$(PREFIX) && rm -f bin/groupshare bin/groupshare-gateway bin/groupshare-storaged include/groupshare.h include/groupshare_shares.h \
 		lib/libgroupshare.* lib/pkgconfig/libgroupshare.pc share/man/man1/groupshare.1 share/man/man3/libgroupshare.3 \
 		share/bash-completion/completions/groupshare share/zsh/site-functions/_groupshare \
 		share/fish/vendor_completions.d/groupshare.fish lib/systemd/system/groupshare-gateway.service \

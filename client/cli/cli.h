@@ -41,8 +41,9 @@ struct Cli {
 	bool json;
 	bool quiet;
 	const CliCommand *command;
-	GsClient *client; /* NULL until cli_open() */
-	bool done;        /* help was printed: end with CLI_OK */
+	GsClient *client;    /* NULL until cli_open() */
+	bool done;           /* help was printed: end with CLI_OK */
+	const char *subject; /* which of several operands a failure is about; NULL: there is but one */
 };
 
 /* Options that a command has of its own are numbered from here; cli_option() treats all others itself. */

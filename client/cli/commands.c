@@ -64,18 +64,29 @@ static const CliCommand COMMANDS[] = {
 	{"allow", "INQUIRY...", "let the terminal of an inquiry join", "", cli_allow},
 	{"refuse", "INQUIRY...", "refuse an inquiry", "", cli_refuse},
 	{"cancel", "INQUIRY...", "withdraw your own inquiry", "", cli_cancel},
-	{"put", "FILE...", "share files",
-	 "  --as NAME       the share's name (one FILE only; default: the file's name)\n"
-	 "  --group GROUP   only for this group (repeat it for more; default: all of your groups)\n\n"
-	 "Interrupted? Run it again: it continues, or says that it is stored already.\n\n"
-	 "  groupshare put holiday.mp4\n  groupshare put report.pdf --as 2026-report.pdf --group team\n",
+	{"put", "FILE|FOLDER...", "share files",
+	 "  --as NAME        the share's name (one FILE only; default: the file's name)\n"
+	 "  --group GROUP    only for this group (repeat it for more; default: all of your groups)\n"
+	 "  --paths SEP      call the files of a folder by their paths, with SEP for each slash\n"
+	 "  --size BYTES     of standard input (-): it is then sent as it comes, not kept on disk first\n\n"
+	 "All files below a FOLDER are shared, each by its own name; links are left out. Two files of one name are "
+	 "refused\n"
+	 "before anything is sent: tell them apart with --paths. Interrupted? Run it again: it continues, or says that it\n"
+	 "is stored already.\n\n"
+	 "  groupshare put holiday.mp4\n  groupshare put report.pdf --as 2026-report.pdf --group team\n"
+	 "  groupshare put holiday --paths ' - '\n  tar c src | groupshare put - --as src.tar\n",
 	 cli_put},
-	{"get", "OWNER NAME", "fetch a share",
-	 "  --share ID         by its id instead of OWNER NAME\n"
-	 "  -o, --output FILE  file or existing directory (default: the share's name, here)\n"
-	 "  -f, --force        replace an existing file that has another content\n\n"
-	 "The SHA-256 is checked before the file gets its name. Interrupted? Run it again: it continues.\n\n"
-	 "  groupshare get anna@example.org holiday.mp4\n  groupshare get --share 0b5e... -o /tmp\n",
+	{"get", "OWNER NAME...|--all", "fetch shares",
+	 "  --share ID         one by its id instead of OWNER NAME\n"
+	 "  --all              all that OWNER shares with you; with --group GROUP only what is shared in that group\n"
+	 "  -o, --output FILE  file or existing directory (default: the share's name, here); - is standard output.\n"
+	 "                     For several shares a directory, which is made if there is none\n"
+	 "  -f, --force        replace an existing file that has another content\n"
+	 "  --parallel N       connections at a time, 1 to 16 (default: 4 for a large file)\n\n"
+	 "The SHA-256 is checked before the file gets its name. Interrupted? Run it again: it continues. What goes to\n"
+	 "standard output is checked at its end: exit status 8 says that it was wrong.\n\n"
+	 "  groupshare get anna@example.org holiday.mp4\n  groupshare get anna@example.org --all -o anna\n"
+	 "  groupshare get anna@example.org src.tar -o - | tar x\n",
 	 cli_get},
 	{"ls", "", "list what you share", "What others share: groupshare groups GROUP\n", cli_ls},
 	{"show", "NAME|ID --all | --group GROUP...", "change who sees a share",

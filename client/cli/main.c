@@ -175,10 +175,16 @@ int cli_fail(const Cli *cli)
 								   error->http_status, "code", error->code, "message", error->message, "hint",
 								   error->hint, "request_id", error->request_id);
 
+		if (cli->subject != NULL)
+			json_object_set_new(json_object_get(object, "error"), "subject", json_string(cli->subject));
 		json_dumpf(object, stderr, JSON_COMPACT | JSON_ENSURE_ASCII);
 		json_decref(object);
 	} else {
 		fputs("groupshare: ", stderr);
+		if (cli->subject != NULL) {
+			cli_print(stderr, cli->subject);
+			fputs(": ", stderr);
+		}
 		cli_print(stderr, error->message);
 		if (error->hint[0] != '\0') {
 			fputs("\n  ", stderr);

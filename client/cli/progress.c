@@ -30,11 +30,19 @@ static double now_s(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-void cli_progress_begin(CliProgress *progress, const char *label, bool wanted)
+void cli_progress_begin(CliProgress *progress, size_t files, uint64_t bytes, bool wanted)
 {
-	*progress = (CliProgress){.phase = -1};
+	*progress = (CliProgress){.phase = -1, .files = files, .bytes = bytes, .began_s = now_s()};
+	progress->enabled = wanted && isatty(STDERR_FILENO);
+}
+
+void cli_progress_next(CliProgress *progress, const char *label)
+{
+	free(progress->label);
 	progress->label = cli_escape(label);
-	progress->enabled = wanted && progress->label != NULL && isatty(STDERR_FILENO);
+	progress->file++;
+	if (progress->files <= 1)
+		progress->phase = -1;
 }
 
 /* Copies at most `most` characters of `label`; returns how many. */
@@ -123,23 +131,52 @@ static void measure(CliProgress *progress, double now, uint64_t done)
 	progress->drawn = done;
 }
 
-int cli_progress_show(void *arg, GsClientPhase phase, uint64_t done, uint64_t total)
+static const char *const VERBS[] = {
+	[GS_CLIENT_HASHING] = "reading ",
+	[GS_CLIENT_SENDING] = "",
+	[GS_CLIENT_CHECKING] = "checking ",
+	[GS_CLIENT_RECEIVING] = "",
+};
+
+static void draw(CliProgress *progress, const char *label, uint64_t done, uint64_t total)
 {
-	static const char *const VERBS[] = {
-		[GS_CLIENT_HASHING] = "reading ",
-		[GS_CLIENT_SENDING] = "",
-		[GS_CLIENT_CHECKING] = "checking ",
-		[GS_CLIENT_RECEIVING] = "",
-	};
-	CliProgress *progress = arg;
-	char label[CLI_PROGRESS_LINE];
 	char line[CLI_PROGRESS_LINE];
 	char output[CLI_PROGRESS_LINE + 8];
-	double now = now_s();
 	int n;
 
-	if (!progress->enabled)
+	cli_progress_line(line, terminal_width(), label, done, total, progress->rate);
+	n = snprintf(output, sizeof(output), "\r%s\033[K", line);
+	progress->shown = n > 0 && write(STDERR_FILENO, output, (size_t)n) == n;
+}
+
+/* Of several: where all of them are; while one is only read, nothing of it counts. The rate is that of all so far,
+ * since the single ones may be too short to measure. */
+static void show_all(CliProgress *progress, GsClientPhase phase, uint64_t done, double now)
+{
+	bool moving = phase == GS_CLIENT_SENDING || phase == GS_CLIENT_RECEIVING;
+	uint64_t at = progress->before + (moving ? done : 0);
+	char label[CLI_PROGRESS_LINE];
+
+	if (now - progress->drawn_s < REDRAW_S)
+		return;
+	progress->drawn_s = now;
+	progress->rate = now > progress->began_s ? (double)(at - progress->idle) / (now - progress->began_s) : 0;
+	snprintf(label, sizeof(label), "%zu/%zu %s%s", progress->file, progress->files, VERBS[phase], progress->label);
+	draw(progress, label, at, progress->bytes);
+}
+
+int cli_progress_show(void *arg, GsClientPhase phase, uint64_t done, uint64_t total)
+{
+	CliProgress *progress = arg;
+	char label[CLI_PROGRESS_LINE];
+	double now = now_s();
+
+	if (!progress->enabled || progress->label == NULL)
 		return 0;
+	if (progress->files > 1) {
+		show_all(progress, phase, done, now);
+		return 0;
+	}
 	if (progress->phase != (int)phase || done < progress->drawn) {
 		/* The first call only starts the clock: bytes of an earlier run count for no rate. */
 		progress->phase = (int)phase;
@@ -152,18 +189,22 @@ int cli_progress_show(void *arg, GsClientPhase phase, uint64_t done, uint64_t to
 		return 0;
 	measure(progress, now, done);
 	snprintf(label, sizeof(label), "%s%s", VERBS[phase], progress->label);
-	cli_progress_line(line, terminal_width(), label, done, total, progress->rate);
-	n = snprintf(output, sizeof(output), "\r%s\033[K", line);
-	progress->shown = n > 0 && write(STDERR_FILENO, output, (size_t)n) == n;
+	draw(progress, label, done, total);
 	return 0;
+}
+
+void cli_progress_done(CliProgress *progress, uint64_t size, bool moved)
+{
+	static const char CLEAR[] = "\r\033[K";
+
+	if (progress->shown && write(STDERR_FILENO, CLEAR, sizeof(CLEAR) - 1) > 0)
+		progress->shown = false;
+	progress->before += size;
+	progress->idle += moved ? 0 : size;
 }
 
 void cli_progress_end(CliProgress *progress)
 {
-	static const char CLEAR[] = "\r\033[K";
-
-	if (progress->shown && write(STDERR_FILENO, CLEAR, sizeof(CLEAR) - 1) < 0)
-		progress->shown = false;
 	free(progress->label);
 	progress->label = NULL;
 	progress->enabled = false;

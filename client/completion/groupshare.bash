@@ -37,8 +37,8 @@ _groupshare()
     show) own="--all --group" ;;
     groups) own="--group" ;;
     search) own="--prefix --exact --part" ;;
-    put) own="--as --group" ;;
-    get) own="--share --output --force" ;;
+    put) own="--as --group --paths --size" ;;
+    get) own="--share --output --force --all --group --parallel" ;;
     watch) own="--after --once" ;;
     esac
     if [[ $current == -* ]]; then

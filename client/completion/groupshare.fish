@@ -17,7 +17,7 @@ for command in \
         'dissolve:End a group' 'invite:Invite somebody' 'remove:Remove a member' \
         'ban:Ban a member' 'unban:Lift a ban' 'promote:Make an administrator' 'demote:Make a plain member' \
         'inquiries:List inquiries' 'allow:Let in' 'refuse:Refuse' 'cancel:Withdraw' 'put:Share files' \
-        'get:Fetch a share' 'ls:List what you share' 'show:Change who sees a share' 'rm:Stop sharing' 'watch:Print what happens' 'help:Explain'
+        'get:Fetch shares' 'ls:List what you share' 'show:Change who sees a share' 'rm:Stop sharing' 'watch:Print what happens' 'help:Explain'
     set -l parts (string split -m 1 : $command)
     complete -c groupshare -n __fish_use_subcommand -a $parts[1] -d $parts[2]
     complete -c groupshare -n '__fish_seen_subcommand_from help' -a $parts[1] -d $parts[2]
@@ -41,6 +41,11 @@ complete -c groupshare -n '__fish_seen_subcommand_from search' -l exact -d 'Is'
 complete -c groupshare -n '__fish_seen_subcommand_from search' -l part -d 'Contains'
 complete -c groupshare -n '__fish_seen_subcommand_from put' -F -l as -x -d 'Name of the share'
 complete -c groupshare -n '__fish_seen_subcommand_from put' -F -l group -x -d 'Only for this group'
+complete -c groupshare -n '__fish_seen_subcommand_from put' -l paths -x -d 'Names from paths, with this for a slash'
+complete -c groupshare -n '__fish_seen_subcommand_from put' -l size -x -d 'Bytes of standard input'
+complete -c groupshare -n '__fish_seen_subcommand_from get' -l all -d 'All of the owner'
+complete -c groupshare -n '__fish_seen_subcommand_from get' -l group -x -d 'Only of this group'
+complete -c groupshare -n '__fish_seen_subcommand_from get' -l parallel -x -d 'Connections at a time'
 complete -c groupshare -n '__fish_seen_subcommand_from get' -l share -x -d 'By id'
 complete -c groupshare -n '__fish_seen_subcommand_from get' -s o -l output -r -F -d 'File or directory'
 complete -c groupshare -n '__fish_seen_subcommand_from get' -s f -l force -d 'Replace'

@@ -15,7 +15,7 @@ my $dest = scratch('dest');
     run({ command => [ 'make', '-C', root(), '-o', 'extension', '-o', 'daemons', '-o', 'client', 'install-daemons', 'install-client', "DESTDIR=$dest", 'PREFIX=/opt/gs' ] });
 is($status, 0, 'install under DESTDIR') or diag($out, $err);
 ok(-e "$dest/opt/gs/$_", $_)
-    for qw(bin/groupshare bin/groupshare-gateway bin/groupshare-storaged lib/libgroupshare.a include/groupshare.h
+    for qw(bin/groupshare bin/groupshare-gateway bin/groupshare-storaged lib/libgroupshare.a include/groupshare.h include/groupshare_shares.h
     share/man/man1/groupshare.1 share/bash-completion/completions/groupshare
     lib/systemd/system/groupshare-gateway.service lib/systemd/system/groupshare-storaged@.service);
 like(slurp("$dest/opt/gs/lib/systemd/system/groupshare-gateway.service"),

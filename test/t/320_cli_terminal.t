@@ -66,7 +66,7 @@ my $built = slurp(root() . '/client/example.c') =~ s{\A.*?^(?=#include)}{}msr =~
 is($in_manual, $built, "the manual's example is client/example.c");
 
 # The shared library shows what groupshare.h promises, and nothing else.
-my @promised = slurp(root() . "/client/groupshare.h") =~ /^GS_C\w+ .*?\b(gs_client_\w+)\(/mg;
+my @promised = map { slurp(root() . "/client/$_") =~ /^GS_C\w+ .*?\b(gs_client_\w+)\(/mg } qw(groupshare.h groupshare_shares.h);
 my @shown = sort map { (split)[-1] } split /\n/, run_ok('nm', '-D', '--defined-only', program('libgroupshare.so'));
 is_deeply(\@shown, [ sort @promised ], 'public symbols');
 

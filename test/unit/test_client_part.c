@@ -22,7 +22,7 @@ static GsPartPlan plan(mode_t mode, uid_t owner, nlink_t links, off_t held, int6
 {
 	struct stat st = {.st_mode = mode, .st_uid = owner, .st_nlink = links, .st_size = held};
 
-	return gs_part_plan(&st, 1000, size);
+	return gs_part_plan(&st, 1000, size, 25);
 }
 
 static void sizes(void **state)
@@ -36,6 +36,8 @@ static void sizes(void **state)
 	assert_int_equal(plan(S_IFREG | 0600, 1000, 1, 0, 0), GS_PART_WHOLE);
 	assert_int_equal(plan(S_IFREG | 0600, 1000, 1, 1, 0), GS_PART_START);
 	assert_int_equal(plan(S_IFREG | 0600, 1000, 1, (off_t)1 << 40, ((int64_t)1 << 40) + 1), GS_PART_RESUME);
+	assert_int_equal(plan(S_IFREG | 0600, 1000, 1, 125, 100), GS_PART_MAP);
+	assert_int_equal(plan(S_IFREG | 0600, 1000, 1, 126, 100), GS_PART_START);
 }
 
 static void planted(void **state)
