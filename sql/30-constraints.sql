@@ -101,3 +101,18 @@ CREATE TRIGGER share_revoke AFTER UPDATE OF state, all_groups ON groupshare.shar
     EXECUTE FUNCTION groupshare.revoke_of_share();
 CREATE TRIGGER share_group_revoke AFTER DELETE ON groupshare.share_group
     FOR EACH ROW EXECUTE FUNCTION groupshare.revoke_of_share();
+
+-- Open event requests end with the session (extension/wake.c).
+
+CREATE FUNCTION groupshare.wake_sessions() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'gs_wake_sessions' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.wake_sessions() IS 'trigger: gateways ask again for those whose sessions may have ended while they wait for events';
+
+CREATE TRIGGER terminal_session_ended AFTER UPDATE OF epoch, revoked_at, plan ON groupshare.terminal
+    FOR EACH ROW WHEN (OLD.enrolled_at IS NOT NULL AND (OLD.epoch, OLD.revoked_at, OLD.plan) IS DISTINCT FROM (NEW.epoch, NEW.revoked_at, NEW.plan))
+    EXECUTE FUNCTION groupshare.wake_sessions();
+CREATE TRIGGER plan_sessions_ended AFTER UPDATE OF sharing ON groupshare.plan
+    FOR EACH ROW WHEN (OLD.sharing AND NOT NEW.sharing) EXECUTE FUNCTION groupshare.wake_sessions();
+CREATE TRIGGER secret_sessions_ended AFTER DELETE ON groupshare.secret
+    FOR EACH ROW WHEN (OLD.purpose = 'session') EXECUTE FUNCTION groupshare.wake_sessions();

@@ -95,7 +95,9 @@ static const CliCommand COMMANDS[] = {
 	{"rm", "NAME|ID...", "stop sharing", "Others stop seeing it at once; your own file is not touched.\n", cli_rm},
 	{"watch", "", "print what happens, as it happens",
 	 "  --after CURSOR   begin after this event (0: all that are kept) instead of where the last watch ended\n"
-	 "  --once           print what has happened so far, then end\n\n"
+	 "  --once           print what has happened so far, then end\n"
+	 "  --exec COMMAND   run it by the shell for each event: JSON on its input, GROUPSHARE_EVENT_* in its "
+	 "environment\n\n"
 	 "Inquiries, decisions, new shares, changes of members and groups. Ends with Ctrl-C.\n",
 	 cli_watch},
 	{"help", "[COMMAND]", "explain the program or a command", "", cli_help_run},

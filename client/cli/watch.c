@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * watch (spec G6): events by long poll, printed as they come. The cursor is kept beside the session after what it
- * stands for was printed, so that the next watch goes on there: an event may be printed twice, never lost.
+ * watch (spec G6): events by long poll, printed or given to a command as they come. The cursor is kept beside the
+ * session after what it stands for was printed or the command has ended, so that the next watch goes on there: an event
+ * may be shown twice, never lost.
  */
 #include "client/cli/commands.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "client/cli/print.h"
+#include "client/cli/watch_exec.h"
 #include "client/file.h"
 
 #define WAIT_S 25
@@ -117,8 +120,24 @@ static void print_event(const Cli *cli, const json_t *event)
 	putchar('\n');
 }
 
-/* One poll. CLI_OK and *count, or the failure, which is not printed yet. */
-static int poll_events(Cli *cli, Cursor *cursor, int wait_s, size_t *count)
+/* With a command the cursor moves event by event, since a command may take long and the watch be ended in it. */
+static bool show_event(const Cli *cli, Cursor *cursor, const char *command, const json_t *event)
+{
+	if (command == NULL) {
+		print_event(cli, event);
+		return true;
+	}
+	if (cli_watch_exec(cli, command, event) < 0) {
+		fprintf(stderr, "groupshare: the command can't be run: %s\n", strerror(errno));
+		return false;
+	}
+	cursor_move(cli, cursor, json_object_get(event, "id"));
+	return true;
+}
+
+/* One poll. GS_CLIENT_OK and *count, or the failure, which is not printed yet; count negative: the command can't run.
+ */
+static int poll_events(Cli *cli, Cursor *cursor, const char *command, int wait_s, ssize_t *count)
 {
 	json_t *reply;
 	json_t *events;
@@ -130,25 +149,34 @@ static int poll_events(Cli *cli, Cursor *cursor, int wait_s, size_t *count)
 	if (status != GS_CLIENT_OK)
 		return status;
 	events = json_object_get(reply, "events");
-	json_array_foreach(events, i, event) print_event(cli, event);
-	*count = i;
+	json_array_foreach(events, i, event)
+	{
+		if (!show_event(cli, cursor, command, event)) {
+			*count = -1;
+			json_decref(reply);
+			return GS_CLIENT_OK;
+		}
+	}
+	*count = (ssize_t)i;
 	if (fflush(stdout) == 0 && i > 0)
 		cursor_move(cli, cursor, json_object_get(json_array_get(events, i - 1), "id"));
 	json_decref(reply);
 	return GS_CLIENT_OK;
 }
 
-static int watch(Cli *cli, Cursor *cursor, bool once)
+static int watch(Cli *cli, Cursor *cursor, const char *command, bool once)
 {
 	int failures = 0;
 
 	for (;;) {
 		time_t begun = time(NULL);
-		size_t count;
-		int status = poll_events(cli, cursor, once ? 0 : WAIT_S, &count);
+		ssize_t count;
+		int status = poll_events(cli, cursor, command, once ? 0 : WAIT_S, &count);
 
 		if (ferror(stdout))
 			return cli_done(cli, NULL);
+		if (count < 0)
+			return CLI_FAILED;
 		if (status != GS_CLIENT_OK && (status != GS_CLIENT_NETWORK || once || ++failures == FAILURES_MAX))
 			return cli_fail(cli);
 		if (status == GS_CLIENT_OK && failures > 0) {
@@ -168,8 +196,9 @@ int cli_watch(Cli *cli, int argc, char **argv)
 {
 	static const struct option OWN[] = {{"after", required_argument, NULL, CLI_OWN_OPTION},
 										{"once", no_argument, NULL, CLI_OWN_OPTION + 1},
+										{"exec", required_argument, NULL, CLI_OWN_OPTION + 2},
 										{NULL, 0, NULL, 0}};
-	const char *after = NULL;
+	const char *after = NULL, *command = NULL;
 	bool once = false;
 	Cursor cursor;
 	int option;
@@ -178,8 +207,10 @@ int cli_watch(Cli *cli, int argc, char **argv)
 	while ((option = cli_option(cli, argc, argv, OWN)) >= 0) {
 		if (option == CLI_OWN_OPTION)
 			after = optarg;
-		else
+		else if (option == CLI_OWN_OPTION + 1)
 			once = true;
+		else
+			command = optarg;
 	}
 	if (option == CLI_OPTIONS_STOP)
 		return cli_stopped(cli);
@@ -193,7 +224,7 @@ int cli_watch(Cli *cli, int argc, char **argv)
 		cursor.value = strdup(after);
 	}
 	if (code == CLI_OK)
-		code = watch(cli, &cursor, once);
+		code = watch(cli, &cursor, command, once);
 	cursor_close(&cursor);
 	return code;
 }

@@ -51,3 +51,4 @@ complete -c groupshare -n '__fish_seen_subcommand_from get' -s o -l output -r -F
 complete -c groupshare -n '__fish_seen_subcommand_from get' -s f -l force -d 'Replace'
 complete -c groupshare -n '__fish_seen_subcommand_from watch' -l after -x -d 'Cursor'
 complete -c groupshare -n '__fish_seen_subcommand_from watch' -l once -d 'Do not wait'
+complete -c groupshare -n '__fish_seen_subcommand_from watch' -l exec -x -d 'Run for each event'
