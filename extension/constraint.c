@@ -58,7 +58,8 @@ Datum gs_check_membership_move(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION), errmsg("a membership can't go from \"%s\" to \"%s\"", from, to),
 				 errhint("The legal moves stand in extension/member.c.")));
-	return PointerGetDatum(data->tg_newtuple);
+	/* Also when the UPDATE is a DBA's own: history has no gap. */
+	return PointerGetDatum(strcmp(from, to) == 0 ? data->tg_newtuple : gs_trigger_now(data, "since"));
 }
 
 /* CONSTRAINT, deferred: AFTER UPDATE OF state OR DELETE ON membership, AFTER UPDATE OF state ON sharing_group */

@@ -5,8 +5,10 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 #include "trigger.h"
 
@@ -33,4 +35,13 @@ Datum gs_trigger_field(const TriggerData *data, HeapTuple row, const char *name)
 	if (isnull)
 		elog(ERROR, "no value in column \"%s\" of the trigger's row", name);
 	return value;
+}
+
+HeapTuple gs_trigger_now(const TriggerData *data, const char *name)
+{
+	int number = get_attnum(RelationGetRelid(data->tg_relation), name);
+	Datum now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	bool isnull = false;
+
+	return heap_modify_tuple_by_cols(data->tg_newtuple, RelationGetDescr(data->tg_relation), 1, &number, &now, &isnull);
 }

@@ -17,4 +17,7 @@ HeapTuple gs_trigger_row(const TriggerData *data);
 /* A column of the row; none of those asked for can be NULL. */
 Datum gs_trigger_field(const TriggerData *data, HeapTuple row, const char *name);
 
+/* The new row of a BEFORE UPDATE with this timestamptz column set to now(). */
+HeapTuple gs_trigger_now(const TriggerData *data, const char *name);
+
 #endif

@@ -309,6 +309,7 @@ CREATE TABLE groupshare.share (
     sha256 bytea CHECK (octet_length(sha256) = 32),
     state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'stored', 'deleted', 'expired')),
     all_groups boolean NOT NULL DEFAULT true,
+    all_groups_since timestamptz NOT NULL DEFAULT now(),
     created_at timestamptz NOT NULL DEFAULT now(),
     stored_at timestamptz,
     deleted_at timestamptz,
@@ -322,6 +323,7 @@ CREATE TABLE groupshare.share_group (
     share_id uuid NOT NULL REFERENCES groupshare.share ON DELETE CASCADE,
     group_id uuid NOT NULL REFERENCES groupshare.sharing_group ON DELETE CASCADE,
     home uuid NOT NULL REFERENCES groupshare.server,
+    since timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (share_id, group_id)
 );
 CREATE INDEX share_group_group ON groupshare.share_group (group_id);
@@ -482,4 +484,5 @@ COMMENT ON COLUMN groupshare.device_ledger.refused_at IS 'a terminal asked for a
 COMMENT ON COLUMN groupshare.device.login_role IS 'the role that the device connects as: that is how it is known';
 COMMENT ON COLUMN groupshare.device_work.tickets_before IS 'revoke: tickets issued until then are refused';
 COMMENT ON COLUMN groupshare.share_copy.found_sha256 IS 'quarantined: the digest of what the device found instead; NULL: nothing readable';
+COMMENT ON COLUMN groupshare.share.all_groups_since IS 'when all_groups became what it is';
 COMMENT ON COLUMN groupshare.share.all_groups IS 'visible in all groups of its owner, also in later ones';

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What ends becomes history: triggers on memberships and on where shares are shown, so that a DBA's own statement
+ * leaves a trace too. A state that began and ended in one transaction was never seen and leaves none. History and audit
+ * are only added to: a superuser who must remove rows disables the trigger. No lock but those of the rows.
+ */
+#include "postgres.h"
+
+#include "utils/rel.h"
+
+#include "plan.h"
+#include "trigger.h"
+
+PG_FUNCTION_INFO_V1(gs_keep_membership);
+PG_FUNCTION_INFO_V1(gs_keep_showing);
+PG_FUNCTION_INFO_V1(gs_refuse_change);
+
+static GsPlan keep_membership = {
+	"INSERT INTO groupshare.past_membership (group_id, terminal_id, state, during)"
+	" SELECT $1, $2, $3, tstzrange($4, now()) WHERE $4 < now()",
+	{UUIDOID, UUIDOID, TEXTOID, TIMESTAMPTZOID},
+};
+static GsPlan keep_showing = {
+	"INSERT INTO groupshare.past_showing (share_id, group_id, during)"
+	" SELECT $1, $2, tstzrange($3, now()) WHERE $3 < now()",
+	{UUIDOID, UUIDOID, TIMESTAMPTZOID},
+};
+
+/* AFTER UPDATE OF state OR DELETE ON membership */
+Datum gs_keep_membership(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = gs_trigger_data(fcinfo);
+	HeapTuple old = data->tg_trigtuple;
+	Datum values[] = {gs_trigger_field(data, old, "group_id"), gs_trigger_field(data, old, "terminal_id"),
+					  gs_trigger_field(data, old, "state"), gs_trigger_field(data, old, "since")};
+
+	gs_plan_open();
+	(void)gs_plan_run(&keep_membership, values, NULL, 0);
+	gs_plan_close();
+	return PointerGetDatum(NULL);
+}
+
+/* BEFORE UPDATE OF all_groups ON share, where the new row's time is set too; AFTER DELETE ON share_group */
+Datum gs_keep_showing(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = gs_trigger_data(fcinfo);
+	bool of_share = strcmp(RelationGetRelationName(data->tg_relation), "share") == 0;
+	HeapTuple old = data->tg_trigtuple;
+	Datum values[3];
+
+	values[0] = gs_trigger_field(data, old, of_share ? "id" : "share_id");
+	values[1] = of_share ? (Datum)0 : gs_trigger_field(data, old, "group_id");
+	values[2] = gs_trigger_field(data, old, of_share ? "all_groups_since" : "since");
+	if (!of_share || DatumGetBool(gs_trigger_field(data, old, "all_groups"))) {
+		gs_plan_open();
+		(void)gs_plan_run(&keep_showing, values, of_share ? " n " : NULL, 0);
+		gs_plan_close();
+	}
+	return PointerGetDatum(of_share ? gs_trigger_now(data, "all_groups_since") : NULL);
+}
+
+/* BEFORE UPDATE OR DELETE OR TRUNCATE */
+Datum gs_refuse_change(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = gs_trigger_data(fcinfo);
+
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					errmsg("rows of \"%s\" are only added", RelationGetRelationName(data->tg_relation)),
+					errhint("A superuser who must remove old rows disables the trigger for that.")));
+}
