@@ -37,15 +37,9 @@ _groupshare()
     show) own="--all --group" ;;
     groups) own="--group" ;;
     search) own="--prefix --exact --part" ;;
-<<<<<<< HEAD
     put) own="--as --group --paths --size" ;;
     get) own="--share --output --force --all --group --parallel" ;;
-    watch) own="--after --once" ;;
-=======
-    put) own="--as --group" ;;
-    get) own="--share --output --force" ;;
     watch) own="--after --once --exec" ;;
->>>>>>> 08089e5 (End event requests with their session, and let watch run a command on each event)
     esac
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$own $common" -- "$current")
