@@ -57,6 +57,7 @@ static const char *status_title(int status)
 				  {422, "Unprocessable Content"},
 				  {429, "Too Many Requests"},
 				  {431, "Request Header Fields Too Large"},
+				  {460, "Checksum Mismatch"}, /* of tus */
 				  {500, "Internal Server Error"},
 				  {501, "Not Implemented"},
 				  {502, "Bad Gateway"},

@@ -96,7 +96,7 @@ GsRouteResult gs_route_match(const GsRoute *const *tables, const char *method, c
 				match->route = r;
 			if (strcmp(r->method, "GET") == 0)
 				get = r;
-			if (strcmp(r->method, "HEAD") != 0)
+			if (strcmp(r->method, "HEAD") != 0 && strcmp(r->method, "OPTIONS") != 0)
 				allow_add(match, r->method);
 			if (strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0)
 				if (strstr(match->allow, "HEAD") == NULL)

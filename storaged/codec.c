@@ -87,6 +87,15 @@ ssize_t gs_base64url_decode(const char *text, size_t text_size, uint8_t *bytes, 
 	return base64_decode(text, text_size, '-', '_', bytes, max);
 }
 
+ssize_t gs_base64_decode(const char *text, uint8_t *bytes, size_t max)
+{
+	size_t size = strlen(text), padding = 0;
+
+	while (padding < 2 && padding < size && text[size - 1 - padding] == '=')
+		padding++;
+	return size % 4 == 0 ? base64_decode(text, size - padding, '+', '/', bytes, max) : -1;
+}
+
 void gs_repr_digest_format(const uint8_t sha256[GS_SHA256_BYTES], char *out, size_t out_size)
 {
 	unsigned char base64[GS_SHA256_BASE64 + 1];

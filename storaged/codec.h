@@ -25,6 +25,9 @@ __attribute__((warn_unused_result)) bool gs_hex_decode(const char *hex, uint8_t 
 __attribute__((warn_unused_result)) ssize_t gs_base64url_decode(const char *text, size_t text_size, uint8_t *bytes,
 																size_t max);
 
+/* base64 with padding, likewise. */
+__attribute__((warn_unused_result)) ssize_t gs_base64_decode(const char *text, uint8_t *bytes, size_t max);
+
 /* The Repr-Digest member of RFC 9530: "sha-256=:<base64 with padding>:". */
 void gs_repr_digest_format(const uint8_t sha256[GS_SHA256_BYTES], char *out, size_t out_size);
 

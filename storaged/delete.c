@@ -9,6 +9,7 @@
 #include "storaged/auth.h"
 #include "storaged/journal.h"
 #include "storaged/put.h"
+#include "storaged/staged.h"
 
 /* The question whether the object is stored, on its way through the pool. */
 typedef struct Look {
@@ -26,6 +27,13 @@ static void send_stored(GsStream *stream)
 	gs_problem_send(stream, 409, "stored", "the object is stored", "delete the share instead", 0);
 }
 
+static void send_gone(GsStream *stream)
+{
+	static const GsHeader tus = {"tus-resumable", "1.0.0"};
+
+	gs_stream_respond(stream, 204, &tus, gs_stream_header(stream, "tus-resumable") != NULL ? 1 : 0, NULL, 0);
+}
+
 static void look_run(void *owner)
 {
 	Look *look = owner;
@@ -41,7 +49,7 @@ static void look_done(void *owner)
 	if (look->stream == NULL)
 		free(look);
 	else if (look->error == -ENOENT)
-		gs_stream_respond(look->stream, 204, NULL, 0, NULL, 0);
+		send_gone(look->stream);
 	else if (look->error == 0)
 		send_stored(look->stream);
 	else
@@ -52,19 +60,24 @@ static void delete_begin(GsStream *stream)
 {
 	GsStore *store = gs_stream_program(stream);
 	GsActive *active;
+	GsStaged *staged;
 	GsTicket ticket;
 	Look *look;
 
 	if (!gs_auth_check(stream, store, &ticket))
 		return;
 	active = gs_active_find(&store->active, &ticket.object);
+	staged = gs_staged_find(store, &ticket.object);
 	if (active != NULL && active->kind == GS_ACTIVE_RECEIPT) {
 		send_stored(stream);
 	} else if (active != NULL && active->kind == GS_ACTIVE_UPLOAD && gs_put_cancel(active)) {
-		gs_stream_respond(stream, 204, NULL, 0, NULL, 0);
+		send_gone(stream);
 	} else if (active != NULL) {
 		gs_problem_send(stream, 409, "busy", "another request is changing this object", "try again when it is through",
 						1);
+	} else if (staged != NULL && gs_uuid_equal(&staged->stage.server, &ticket.server)) {
+		gs_staged_discard(store, staged);
+		send_gone(stream);
 	} else if ((look = calloc(1, sizeof(*look))) == NULL) {
 		gs_problem_send(stream, 503, "try_again", "out of memory", NULL, 2);
 	} else {

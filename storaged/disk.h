@@ -6,6 +6,7 @@
  *   epoch                    the last epoch used
  *   staging/OBJECT           bytes of an upload that is not finished
  *   staging/OBJECT.json      its sidecar while it is being written
+ *   staging/OBJECT.part      how far it has durably come, when it may be resumed (OBJECT.next: while being written)
  *   journal/OBJECT.json      sidecar of an object that is stored but not yet acknowledged by its control server
  *   objects/ab/OBJECT        stored bytes; ab = the first two characters
  *   objects/ab/OBJECT.json   its sidecar, once acknowledged

@@ -24,6 +24,7 @@
 #include "storaged/journal.h"
 #include "storaged/measure.h"
 #include "storaged/range.h"
+#include "storaged/transfer.h"
 
 #define BUFFERS 2
 #define ETAG_MAX (GS_SHA256_HEX + 3)
@@ -36,10 +37,9 @@ typedef enum GetState {
 } GetState;
 
 typedef struct Get {
+	GsTransfer transfer; /* its stream is NULL once closed */
 	GsSource source;
 	GsStore *store;
-	GsStream *stream; /* NULL once closed */
-	GsTicket ticket;
 	GetState state;
 	bool running; /* a job is on the pool */
 	GsJob job;
@@ -141,20 +141,20 @@ static void read_done(void *owner)
 	Get *get = owner;
 
 	get->running = false;
-	if (get->stream == NULL) {
+	if (get->transfer.stream == NULL) {
 		get_close(get);
 		return;
 	}
 	get->error = get->read_error;
 	if (get->error != 0) {
-		gs_log(GS_LOG_ERROR, gs_stream_request_id(get->stream), "cannot read an object", "object",
-			   get->ticket.object.text, "error", strerror(get->error), NULL);
+		gs_log(GS_LOG_ERROR, gs_stream_request_id(get->transfer.stream), "cannot read an object", "object",
+			   get->transfer.ticket.object.text, "error", strerror(get->error), NULL);
 	} else {
 		get->read_at += get->filled[get->reading];
 		get->ready++;
 		read_ahead(get);
 	}
-	gs_stream_resume(get->stream);
+	gs_stream_resume(get->transfer.stream);
 }
 
 static ssize_t source_read(GsSource *source, uint8_t *buf, size_t size, bool *eof)
@@ -207,7 +207,7 @@ static bool prepare_buffers(Get *get)
 static void send_unsatisfiable(Get *get)
 {
 	char range[64], etag[ETAG_MAX];
-	const char *request_id = gs_stream_request_id(get->stream);
+	const char *request_id = gs_stream_request_id(get->transfer.stream);
 	json_t *problem =
 		json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "type", "urn:groupshare:problem:range_not_satisfiable", "title",
 				  "Range Not Satisfiable", "status", 416, "detail", "the range lies outside of the object", "code",
@@ -218,7 +218,7 @@ static void send_unsatisfiable(Get *get)
 	snprintf(etag, sizeof(etag), "\"");
 	gs_hex_encode(get->sidecar.sha256, GS_SHA256_BYTES, etag + 1);
 	strcat(etag, "\"");
-	gs_stream_respond(get->stream, 416,
+	gs_stream_respond(get->transfer.stream, 416,
 					  (GsHeader[]){{"content-type", "application/problem+json"},
 								   {"content-range", range},
 								   {"accept-ranges", "bytes"},
@@ -232,7 +232,7 @@ static void send_unsatisfiable(Get *get)
 static void send_object(Get *get, int status, const char *etag)
 {
 	char disposition[GS_DISPOSITION_MAX], digest[GS_SHA256_BASE64 + 16], range[96];
-	bool is_head = strcmp(gs_stream_method(get->stream), "HEAD") == 0;
+	bool is_head = strcmp(gs_stream_method(get->transfer.stream), "HEAD") == 0;
 	GsHeader headers[12] = {{"etag", etag},
 							{"accept-ranges", "bytes"},
 							{"repr-digest", digest},
@@ -244,9 +244,9 @@ static void send_object(Get *get, int status, const char *etag)
 	size_t count = 8;
 
 	gs_repr_digest_format(get->sidecar.sha256, digest, sizeof(digest));
-	gs_disposition_format(get->ticket.name, disposition);
+	gs_disposition_format(get->transfer.ticket.name, disposition);
 	if (status == 304) {
-		gs_stream_respond(get->stream, 304, headers, 4, NULL, 0);
+		gs_stream_respond(get->transfer.stream, 304, headers, 4, NULL, 0);
 		return;
 	}
 	if (status == 206) {
@@ -255,12 +255,12 @@ static void send_object(Get *get, int status, const char *etag)
 		headers[count++] = (GsHeader){"content-range", range};
 	}
 	if (!is_head && !prepare_buffers(get)) {
-		gs_problem_send(get->stream, 503, "try_again", "out of memory", NULL, 2);
+		gs_problem_send(get->transfer.stream, 503, "try_again", "out of memory", NULL, 2);
 		return;
 	}
 	gs_metric_add(&gs_metric_downloads, is_head ? 0 : 1);
 	get->source.read = source_read;
-	gs_stream_respond_source(get->stream, status, headers, count, (int64_t)get->range.size, &get->source);
+	gs_stream_respond_source(get->transfer.stream, status, headers, count, (int64_t)get->range.size, &get->source);
 	if (!is_head && get->range.size > 0)
 		read_ahead(get);
 }
@@ -268,7 +268,7 @@ static void send_object(Get *get, int status, const char *etag)
 /* RFC 9110 section 13.2.2: conditions first, then the range. */
 static void answer(Get *get)
 {
-	GsStream *stream = get->stream;
+	GsStream *stream = get->transfer.stream;
 	const char *range = gs_stream_header(stream, "range");
 	char etag[ETAG_MAX];
 
@@ -308,7 +308,7 @@ static void answer(Get *get)
 static int open_object(Get *get)
 {
 	const GsDisk *disk = &get->store->disk;
-	const GsTicket *ticket = &get->ticket;
+	const GsTicket *ticket = &get->transfer.ticket;
 	struct stat status;
 	int error = gs_journal_read(disk, &ticket->object, &get->sidecar);
 
@@ -340,7 +340,7 @@ static void open_done(void *owner)
 	int error = get->error;
 
 	get->running = false;
-	if (get->stream == NULL) {
+	if (get->transfer.stream == NULL) {
 		get_close(get);
 		return;
 	}
@@ -349,45 +349,44 @@ static void open_done(void *owner)
 	if (error == 0) {
 		answer(get);
 	} else if (error == ENOENT) {
-		gs_problem_send(get->stream, 404, "not_found", "no such object is stored here", NULL, 0);
+		gs_problem_send(get->transfer.stream, 404, "not_found", "no such object is stored here", NULL, 0);
 	} else {
-		gs_log(GS_LOG_ERROR, gs_stream_request_id(get->stream), "an object is damaged", "object",
-			   get->ticket.object.text, "error", strerror(error), NULL);
-		gs_problem_send(get->stream, 500, "internal", "the object can't be read", NULL, 0);
+		gs_log(GS_LOG_ERROR, gs_stream_request_id(get->transfer.stream), "an object is damaged", "object",
+			   get->transfer.ticket.object.text, "error", strerror(error), NULL);
+		gs_problem_send(get->transfer.stream, 500, "internal", "the object can't be read", NULL, 0);
 	}
 }
 
-static void get_begin(GsStream *stream)
+static void get_closed(GsTransfer *transfer)
+{
+	Get *get = (Get *)transfer;
+
+	if (!get->running)
+		get_close(get);
+}
+
+void gs_get_begin(GsStream *stream, const GsTicket *ticket)
 {
 	GsStore *store = gs_stream_program(stream);
-	GsTicket ticket;
-	Get *get;
+	Get *get = calloc(1, sizeof(*get));
 
-	if (!gs_auth_check(stream, store, &ticket))
-		return;
-	get = calloc(1, sizeof(*get));
 	if (get == NULL || !gs_store_begin(store)) {
 		free(get);
 		gs_problem_send(stream, 503, "try_again", "too many transfers", NULL, 2);
 		return;
 	}
 	get->store = store;
-	get->stream = stream;
-	get->ticket = ticket;
 	get->fd = -1;
-	gs_stream_set_data(stream, get);
+	gs_transfer_open(store, &get->transfer, stream, ticket, get_closed);
 	submit(get, open_run, open_done);
 }
 
-static void get_closed(GsStream *stream)
+static void begin(GsStream *stream)
 {
-	Get *get = gs_stream_data(stream);
+	GsTicket ticket;
 
-	if (get == NULL)
-		return;
-	get->stream = NULL;
-	if (!get->running)
-		get_close(get);
+	if (gs_auth_check(stream, gs_stream_program(stream), &ticket))
+		gs_get_begin(stream, &ticket);
 }
 
-const GsHandler gs_get_handler = {.begin = get_begin, .closed = get_closed};
+const GsHandler gs_get_handler = {.begin = begin, .closed = gs_transfer_closed};

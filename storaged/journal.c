@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "storaged/fault.h"
+#include "storaged/progress.h"
 
 int gs_journal_write(const GsDisk *disk, const GsSidecar *sidecar)
 {
@@ -81,6 +82,7 @@ int gs_journal_remove(const GsDisk *disk, const GsUuid *object)
 
 	gs_disk_name(object, true, name);
 	error = first_error(gs_disk_unlink(disk->staging, object->text), gs_disk_unlink(disk->staging, name));
+	error = first_error(error, gs_progress_remove(disk, object, false));
 	if (shard >= 0) {
 		error = first_error(error, gs_disk_unlink(shard, object->text));
 		error = first_error(error, gs_disk_unlink(shard, name));

@@ -15,6 +15,7 @@
 #include "storaged/measure.h"
 #include "storaged/receipt.h"
 #include "storaged/routes.h"
+#include "storaged/staged.h"
 #include "storaged/sweep.h"
 
 /* Before the first job, since the pool reads it then. */
@@ -85,10 +86,12 @@ static void *worker_start(uv_loop_t *loop, const void *settings, int worker_inde
 	store->settings = settings;
 	store->disk = (GsDisk){-1, -1, -1, -1, -1};
 	TAILQ_INIT(&store->waits);
+	TAILQ_INIT(&store->open);
 	for (int kind = 0; kind < GS_JOB_KINDS; kind++)
 		TAILQ_INIT(&store->waiting[kind]);
 	uv_timer_init(loop, &store->wait_timer);
 	store->wait_timer.data = store;
+	gs_staged_start(store);
 	gs_measure_register();
 	if (!size_thread_pool(settings) || !make_url(store, port) || prepare_disk(store) != 0 || !start_controls(store)) {
 		gs_log(GS_LOG_ERROR, NULL, "cannot start", NULL);
@@ -130,7 +133,7 @@ static void worker_drain(void *state)
 		gs_program_drained(store);
 }
 
-static void wait_timer_closed(uv_handle_t *handle)
+static void timer_closed(uv_handle_t *handle)
 {
 	size_t *open_handles = handle->data;
 
@@ -141,7 +144,7 @@ static void wait_timer_closed(uv_handle_t *handle)
 static void worker_stop(void *state)
 {
 	GsStore *store = state;
-	size_t open_handles = 1;
+	size_t open_handles = 2;
 
 	store->draining = false;
 	while (store->jobs > 0 || store->transfers > 0)
@@ -149,10 +152,13 @@ static void worker_stop(void *state)
 	for (size_t i = 0; i < store->control_count; i++)
 		gs_control_stop(store->controls[i], &open_handles);
 	store->wait_timer.data = &open_handles;
-	uv_close((uv_handle_t *)&store->wait_timer, wait_timer_closed);
+	store->staged_timer.data = &open_handles;
+	uv_close((uv_handle_t *)&store->wait_timer, timer_closed);
+	uv_close((uv_handle_t *)&store->staged_timer, timer_closed);
 	while (open_handles > 0)
 		uv_run(store->loop, UV_RUN_ONCE);
 	gs_receipt_free_all(store);
+	gs_staged_free_all(store);
 	gs_disk_close(&store->disk);
 	free(store);
 }

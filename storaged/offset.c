@@ -4,6 +4,12 @@
 
 #include <assert.h>
 
+GsOffset gs_offset_at(uint64_t size, uint64_t at)
+{
+	assert(at <= size);
+	return (GsOffset){.size = size, .received = at, .written = at};
+}
+
 bool gs_offset_receive(GsOffset *offset, uint64_t bytes)
 {
 	if (bytes > offset->size - offset->received)

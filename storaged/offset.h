@@ -15,6 +15,8 @@ typedef struct GsOffset {
 	uint64_t written;  /* of those, handled by the disk */
 } GsOffset;
 
+/* `at` bytes were there before; at <= size. */
+GsOffset gs_offset_at(uint64_t size, uint64_t at);
 /* False when the body is longer than the size; the offset is then unchanged. */
 __attribute__((warn_unused_result)) bool gs_offset_receive(GsOffset *offset, uint64_t bytes);
 /* Asserts that the bytes were received before. */

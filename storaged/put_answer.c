@@ -24,24 +24,36 @@ const GsProblem gs_put_read_only = {507, "no_room", "this device takes no upload
 const GsProblem gs_put_overloaded = {503, "try_again", "too many transfers", NULL, 2};
 const GsProblem gs_put_behind = {503, "unavailable", "too many objects wait for the control server", NULL, 10};
 const GsProblem gs_put_internal = {500, "internal", "the object could not be stored", NULL, 0};
-const GsProblem gs_put_gone = {499, "", "the sender is gone", NULL, 0}; /* never sent */
+const GsProblem gs_put_mismatch = {409, "mismatching_upload_offset", "the upload has come to another offset", NULL, 0};
+const GsProblem gs_put_inconsistent = {400, "inconsistent_upload_length",
+									   "the part is the last one but does not end where the object does", NULL, 0};
+const GsProblem gs_put_checksum = {460, "checksum_mismatch", "the part is not what its checksum says",
+								   "send it again; nothing of it was kept", 0};
+/* Never sent: */
+const GsProblem gs_put_gone = {499, "", "the sender is gone", NULL, 0};
+const GsProblem gs_put_cut = {499, "", "a newer request goes on with the upload", NULL, 0};
 
 void gs_put_set_state(GsPut *put, GsPutState state)
 {
 	static const bool legal[PUT_STATES][PUT_STATES] = {
+		[PUT_QUEUED] = {[PUT_OPENING] = true, [PUT_ANSWERED] = true},
 		[PUT_OPENING] = {[PUT_RECEIVING] = true,
+						 [PUT_HASHING] = true,
 						 [PUT_DISCARDING] = true,
 						 [PUT_CONFIRMING] = true,
 						 [PUT_WAITING] = true,
 						 [PUT_ANSWERED] = true},
+		[PUT_HASHING] = {[PUT_RECEIVING] = true, [PUT_PAUSING] = true, [PUT_DISCARDING] = true},
 		[PUT_RECEIVING] = {[PUT_COMMITTING] = true,
 						   [PUT_CONFIRMING] = true,
 						   [PUT_WAITING] = true,
+						   [PUT_PAUSING] = true,
 						   [PUT_DISCARDING] = true,
 						   [PUT_ANSWERED] = true},
 		[PUT_COMMITTING] = {[PUT_WAITING] = true, [PUT_DISCARDING] = true},
 		[PUT_CONFIRMING] = {[PUT_ANSWERED] = true},
 		[PUT_WAITING] = {[PUT_ANSWERED] = true},
+		[PUT_PAUSING] = {[PUT_DISCARDING] = true, [PUT_ANSWERED] = true},
 		[PUT_DISCARDING] = {[PUT_ANSWERED] = true},
 	};
 
@@ -58,15 +70,22 @@ void gs_put_submit(GsPut *put, GsJobKind kind, void (*run)(void *), void (*done)
 
 void gs_put_claim(GsPut *put)
 {
-	gs_active_add(&put->store->active, &put->active, &put->ticket.object, GS_ACTIVE_UPLOAD);
+	gs_active_add(&put->store->active, &put->active, &put->transfer.ticket.object, GS_ACTIVE_UPLOAD);
 	put->claimed = true;
 }
 
 void gs_put_unclaim(GsPut *put)
 {
-	if (put->claimed)
-		gs_active_remove(&put->store->active, &put->active);
+	GsPut *successor = put->successor;
+
+	if (!put->claimed)
+		return;
+	gs_active_remove(&put->store->active, &put->active);
 	put->claimed = false;
+	if (successor == NULL)
+		return;
+	gs_part_leave_queue(successor);
+	gs_put_start(successor);
 }
 
 /* Answers and the end ------------------------------------------------------------------------------------------------
@@ -74,11 +93,13 @@ void gs_put_unclaim(GsPut *put)
 
 void gs_put_free(GsPut *put)
 {
-	assert(!put->running && !put->claimed && put->wait.receipt == NULL);
+	assert(!put->running && !put->claimed && !put->staged && put->wait.receipt == NULL);
 	gs_blocks_clear(&put->filling);
 	gs_blocks_clear(&put->writing);
 	EVP_MD_CTX_free(put->digest);
-	put->store->uploads--;
+	EVP_MD_CTX_free(put->sum);
+	free(put->place);
+	put->store->uploads -= put->counted ? 1 : 0;
 	gs_store_end(put->store);
 	free(put);
 }
@@ -88,28 +109,45 @@ void gs_put_answer_problem(GsPut *put, const GsProblem *problem)
 {
 	gs_put_unclaim(put);
 	gs_put_set_state(put, PUT_ANSWERED);
-	if (put->stream == NULL)
+	if (put->transfer.stream == NULL)
 		gs_put_free(put);
+	else if (problem == &gs_put_cut)
+		gs_stream_reset(put->transfer.stream);
+	else if (put->kind != GS_PUT_WHOLE)
+		gs_patch_send_problem(put, problem);
 	else
-		gs_problem_send(put->stream, problem->status, problem->code, problem->detail, problem->hint,
+		gs_problem_send(put->transfer.stream, problem->status, problem->code, problem->detail, problem->hint,
 						problem->retry_after_s);
 }
 
 void gs_put_answer_stored(GsPut *put, int status)
 {
 	char sha256[GS_SHA256_HEX + 1];
+	json_t *body;
 
 	gs_put_set_state(put, PUT_ANSWERED);
-	if (put->stream == NULL) {
+	if (put->transfer.stream == NULL) {
 		gs_put_free(put);
 		return;
 	}
 	gs_hex_encode(put->stored.sha256, GS_SHA256_BYTES, sha256);
-	gs_json_send_value(put->stream, status,
-					   json_pack("{s:s, s:I, s:s, s:s}", "object", put->ticket.object.text, "size",
-								 (json_int_t)put->stored.size_bytes, "sha256", sha256, "state",
-								 status == 201 ? "stored" : "receipt_pending"),
-					   false);
+	body = json_pack("{s:s, s:I, s:s, s:s}", "object", put->transfer.ticket.object.text, "size",
+					 (json_int_t)put->stored.size_bytes, "sha256", sha256, "state",
+					 status == 201 ? "stored" : "receipt_pending");
+	if (put->kind == GS_PUT_WHOLE)
+		gs_json_send_value(put->transfer.stream, status, body, false);
+	else
+		gs_patch_send_stored(put, status, body);
+}
+
+void gs_put_answer_offset(GsPut *put, uint64_t offset, int64_t until_s)
+{
+	gs_put_unclaim(put);
+	gs_put_set_state(put, PUT_ANSWERED);
+	if (put->transfer.stream == NULL)
+		gs_put_free(put);
+	else
+		gs_patch_send_offset(put, offset, until_s);
 }
 
 void gs_put_receipt_done(GsReceiptWait *wait, GsReceiptOutcome outcome)
@@ -142,8 +180,8 @@ void gs_put_fail(GsPut *put, const GsProblem *problem)
 
 	if (put->problem == NULL)
 		put->problem = problem;
-	if (dropped > 0 && put->stream != NULL)
-		gs_stream_consume(put->stream, dropped);
+	if (dropped > 0 && put->transfer.stream != NULL)
+		gs_stream_consume(put->transfer.stream, dropped);
 }
 
 static void discard_run(void *owner)
@@ -159,7 +197,7 @@ static void discard_done(void *owner)
 
 	put->running = false;
 	if (put->error != 0)
-		gs_store_set_read_only(put->store, put->ticket.object.text, put->error);
+		gs_store_set_read_only(put->store, put->transfer.ticket.object.text, put->error);
 	put->store->used_bytes -= put->offset.size;
 	gs_put_answer_problem(put, put->problem);
 }
@@ -168,6 +206,10 @@ void gs_put_fail_now(GsPut *put)
 {
 	if (!put->staged) {
 		gs_put_answer_problem(put, put->problem);
+		return;
+	}
+	if (put->state != PUT_PAUSING && gs_part_survives(put, put->problem)) {
+		gs_part_pause(put);
 		return;
 	}
 	put->staged = false;
@@ -186,10 +228,10 @@ const GsProblem *gs_put_stage_problem(GsPut *put)
 	case GS_STAGE_DIGEST:
 		return &gs_put_digest_mismatch;
 	case GS_STAGE_UNSYNCED:
-		gs_store_set_read_only(put->store, put->ticket.object.text, put->stage.error);
+		gs_store_set_read_only(put->store, put->transfer.ticket.object.text, put->stage.error);
 		break;
 	case GS_STAGE_FAILED:
-		gs_log(GS_LOG_ERROR, NULL, "an upload failed", "object", put->ticket.object.text, "error",
+		gs_log(GS_LOG_ERROR, NULL, "an upload failed", "object", put->transfer.ticket.object.text, "error",
 			   strerror(put->stage.error), NULL);
 		break;
 	}

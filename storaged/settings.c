@@ -27,6 +27,8 @@ static const GsSetting settings[] = {
 			"uploads and downloads at a time"),
 	STORAGE("max_uploads", GS_SETTING_INT, max_uploads, "256", 1, 1000000, false,
 			"of them uploads; each may hold [limits] stream_window_bytes in memory"),
+	STORAGE("max_staged", GS_SETTING_INT, max_staged, "10000", 1, 10000000, false,
+			"unfinished uploads that wait to be resumed; more: new ones are refused"),
 	STORAGE("max_receipts", GS_SETTING_INT, max_receipts, "10000", 1, 10000000, false,
 			"receipts waiting for a control server; more: its uploads are refused"),
 	STORAGE("io_buffer_bytes", GS_SETTING_INT, io_buffer_bytes, "262144", 16384, 16777216, false,

@@ -10,6 +10,7 @@
  */
 #include "storaged/stage.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <time.h>
@@ -17,6 +18,7 @@
 
 #include "storaged/fault.h"
 #include "storaged/journal.h"
+#include "storaged/progress.h"
 
 /* Dirty bytes of one upload that may wait for the disk: write-back starts after as many, so the last fsync is short. */
 #define WRITE_BEHIND_BYTES ((uint64_t)8 << 20)
@@ -50,10 +52,15 @@ static GsStageResult allocate(GsStage *stage)
 
 GsStageResult gs_stage_open(GsStage *stage, const GsDisk *disk, const GsUuid *object, uint64_t size_bytes)
 {
+	int error;
+
 	*stage = (GsStage){.disk = disk, .object = *object, .fd = -1, .size_bytes = size_bytes};
 	stage->digest = EVP_MD_CTX_new();
 	if (stage->digest == NULL || EVP_DigestInit_ex(stage->digest, EVP_sha256(), NULL) != 1)
 		return failed(stage, GS_STAGE_FAILED, ENOMEM);
+	error = -gs_progress_remove(disk, object, true);
+	if (error != 0)
+		return failed(stage, GS_STAGE_FAILED, error);
 	stage->fd = openat(disk->staging, object->text, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, (mode_t)0640);
 	if (stage->fd < 0)
 		return failed(stage, errno == ENOSPC || errno == EDQUOT ? GS_STAGE_NO_ROOM : GS_STAGE_FAILED, errno);
@@ -80,8 +87,10 @@ GsStageResult gs_stage_write(GsStage *stage, const uint8_t *bytes, size_t size)
 {
 	int error = gs_fault_errno("write");
 
+	assert(stage->hashed_bytes == stage->written_bytes);
 	if (EVP_DigestUpdate(stage->digest, bytes, size) != 1)
 		error = ENOMEM;
+	stage->hashed_bytes += size;
 	while (error == 0 && size > 0) {
 		ssize_t count = pwrite(stage->fd, bytes, size, (off_t)stage->written_bytes);
 
@@ -113,10 +122,11 @@ static GsStageResult finish_digest(GsStage *stage, uint8_t sha256[GS_SHA256_BYTE
 	return GS_STAGE_OK;
 }
 
-static void stage_close(GsStage *stage)
+void gs_stage_close(GsStage *stage)
 {
 	EVP_MD_CTX_free(stage->digest);
-	stage->digest = NULL;
+	EVP_MD_CTX_free(stage->mark);
+	stage->digest = stage->mark = NULL;
 	if (stage->fd >= 0)
 		close(stage->fd);
 	stage->fd = -1;
@@ -146,7 +156,10 @@ GsStageResult gs_stage_commit(GsStage *stage, GsSidecar *sidecar, const uint8_t 
 	/* No telling which call it was that failed: none of them may, once the bytes have been taken. */
 	if (error != 0)
 		return failed(stage, error == -ENOSPC || error == -EDQUOT ? GS_STAGE_NO_ROOM : GS_STAGE_UNSYNCED, -error);
-	stage_close(stage);
+	/* Not worth a failure: a record without data is dropped by the next start. */
+	if (stage->resumable)
+		stage->error = -gs_progress_remove(stage->disk, &stage->object, false);
+	gs_stage_close(stage);
 	return GS_STAGE_OK;
 }
 
@@ -154,7 +167,7 @@ bool gs_stage_discard(GsStage *stage)
 {
 	int error;
 
-	stage_close(stage);
+	gs_stage_close(stage);
 	error = gs_journal_remove(stage->disk, &stage->object);
 	if (error != 0)
 		stage->error = -error;

@@ -22,6 +22,8 @@ struct GsReceipt;
 struct GsReceiptWait;
 TAILQ_HEAD(GsReceiptQueue, GsReceipt);
 TAILQ_HEAD(GsReceiptWaits, GsReceiptWait);
+struct GsTransfer;
+TAILQ_HEAD(GsTransfers, GsTransfer);
 struct GsJob;
 TAILQ_HEAD(GsJobQueue, GsJob);
 
@@ -54,13 +56,17 @@ typedef struct GsStore {
 	char url[GS_URL_MAX];
 	GsTicketKeys keys;
 	GsActiveTable active;
+	GsActiveTable staged; /* unfinished uploads that nobody is at work on (staged.h) */
+	size_t staged_count;
+	uv_timer_t staged_timer;
+	struct GsTransfers open; /* uploads and downloads whose stream is open (transfer.h) */
 	GsServer servers[GS_SERVERS_MAX];
 	size_t server_count;
 	struct GsControl *controls[GS_CONTROL_MAX];
 	size_t control_count;
 	struct GsReceiptWaits waits; /* oldest first */
 	uv_timer_t wait_timer;
-	uint64_t used_bytes;                     /* stored and allocated, by the objects' sizes */
+	uint64_t used_bytes;                     /* stored and staged, by the objects' sizes */
 	size_t transfers, uploads, jobs;         /* uploads are transfers too */
 	struct GsJobQueue waiting[GS_JOB_KINDS]; /* bounded by the transfers: each has one job at most */
 	size_t running[GS_JOB_KINDS];

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Start-up; see sweep.h. First the journal: an entry is a promise, so its data is brought to its place if a crash left
- * it in staging/. Only then is staging/ emptied: what is left there belongs to nobody.
+ * it in staging/. Then unfinished uploads that may still be resumed are remembered, and what else is in staging/
+ * belongs to nobody.
  */
 #include "storaged/sweep.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
 #include "storaged/journal.h"
 #include "storaged/receipt.h"
+#include "storaged/staged.h"
 
 typedef int (*Visit)(GsStore *store, int dir, const char *name);
 
@@ -103,9 +107,27 @@ static int replay(GsStore *store, int dir, const char *name)
 	return gs_receipt_add(store, server, &sidecar, false) != NULL ? 0 : -ENOMEM;
 }
 
-static int discard(GsStore *store, int dir, const char *name)
+/* May it be gone on with? */
+static bool is_resumable(GsStore *store, const GsUuid *object, GsProgress *progress)
 {
-	(void)store;
+	return gs_progress_read(&store->disk, object, progress) == 0 && progress->until_s > (int64_t)time(NULL) &&
+		   has_file(store->disk.staging, object->text, progress->size_bytes);
+}
+
+/* What an upload that may be resumed has in staging/ is its data and its record; the record stands for both. */
+static int keep_or_discard(GsStore *store, int dir, const char *name)
+{
+	char id[GS_UUID_TEXT + 1];
+	GsProgress progress;
+	GsUuid object;
+
+	snprintf(id, sizeof(id), "%s", name);
+	if (gs_uuid_parse(id, &object) && is_resumable(store, &object, &progress)) {
+		if (strcmp(name + GS_UUID_TEXT, ".part") == 0)
+			return gs_staged_recall(store, &progress);
+		if (name[GS_UUID_TEXT] == '\0')
+			return 0;
+	}
 	gs_log(GS_LOG_INFO, NULL, "removing what an unfinished upload left", "file", name, NULL);
 	return gs_disk_unlink(dir, name);
 }
@@ -137,7 +159,7 @@ int gs_sweep_start(GsStore *store)
 	int error = each_name(store, store->disk.journal, replay);
 
 	if (error == 0)
-		error = each_name(store, store->disk.staging, discard);
+		error = each_name(store, store->disk.staging, keep_or_discard);
 	if (error == 0)
 		error = gs_disk_sync(store->disk.staging);
 	if (error == 0)

@@ -129,13 +129,17 @@ static bool read_optional(const json_t *claims, GsTicket *ticket)
 {
 	const json_t *sha256 = json_object_get(claims, "sha256");
 	const json_t *name = json_object_get(claims, "name");
+	const json_t *until = json_object_get(claims, "until");
 
 	ticket->has_sha256 = sha256 != NULL;
 	if (sha256 != NULL && !gs_hex_decode(json_string_value(sha256), ticket->sha256, GS_SHA256_BYTES))
 		return false;
 	if (name != NULL && (!json_is_string(name) || json_string_length(name) > GS_TICKET_NAME_MAX))
 		return false;
+	if (until != NULL && !json_is_integer(until))
+		return false;
 	strcpy(ticket->name, name != NULL ? json_string_value(name) : "");
+	ticket->until_s = until != NULL ? json_integer_value(until) : 0;
 	return true;
 }
 
@@ -151,7 +155,10 @@ static GsTicketError read_claims(const json_t *claims, const GsTicketKey *key, i
 		!json_is_integer(issued) || !json_is_integer(expires) || !read_optional(claims, ticket))
 		return GS_TICKET_MALFORMED;
 	ticket->size_bytes = json_integer_value(size);
+	ticket->issued_s = json_integer_value(issued);
 	ticket->expires_s = json_integer_value(expires);
+	if (ticket->until_s < ticket->expires_s)
+		ticket->until_s = ticket->expires_s;
 	if (ticket->size_bytes < 0 || ticket->size_bytes > GS_SIZE_MAX)
 		return GS_TICKET_MALFORMED;
 	if (!gs_uuid_equal(&ticket->server, &key->server))

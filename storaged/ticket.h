@@ -52,7 +52,8 @@ typedef struct GsTicket {
 	bool has_sha256;
 	uint8_t sha256[GS_SHA256_BYTES];
 	char name[GS_TICKET_NAME_MAX + 1]; /* "" when absent */
-	int64_t expires_s;
+	int64_t issued_s, expires_s;
+	int64_t until_s; /* unfinished bytes are kept until then; at least expires_s */
 } GsTicket;
 
 /* Replaces all keys of `server`. False when the table is full; the keys that fitted are in. */

@@ -10,9 +10,11 @@
 #include "storaged/control.h"
 #include "storaged/journal.h"
 #include "storaged/measure.h"
+#include "storaged/staged.h"
 
 typedef struct Removal {
 	GsActive active;
+	GsStaged *staged; /* an unfinished upload of it; taken out */
 	int64_t id;
 	bool done; /* gone, or never was here */
 	uint64_t freed_bytes;
@@ -31,9 +33,12 @@ static void remove_one(const Batch *batch, Removal *removal)
 	const GsDisk *disk = &batch->job.store->disk;
 	const GsUuid *object = &removal->active.object;
 	GsSidecar sidecar;
-	int error = gs_journal_read(disk, object, &sidecar);
+	int error = removal->staged != NULL ? 0 : gs_journal_read(disk, object, &sidecar);
 
-	if (error == -ENOENT) {
+	if (removal->staged != NULL) {
+		removal->done = gs_stage_discard(&removal->staged->stage);
+		removal->error = removal->done ? 0 : -removal->staged->stage.error;
+	} else if (error == -ENOENT) {
 		removal->done = true;
 	} else if (error != 0) {
 		removal->error = error;
@@ -66,6 +71,8 @@ static void batch_done(void *owner)
 
 		gs_active_remove(&store->active, &removal->active);
 		store->used_bytes -= removal->freed_bytes;
+		if (removal->staged != NULL)
+			gs_staged_drop(store, removal->staged);
 		if (removal->done)
 			ids[done++] = removal->id;
 		else
@@ -92,8 +99,13 @@ void gs_work_take(GsStore *store, GsServer *server, const GsWorkItem *items, siz
 	for (size_t i = 0; i < count && batch->count < GS_WORK_MAX; i++) {
 		Removal *removal = &batch->removals[batch->count];
 
-		if (gs_active_find(&store->active, &items[i].object) != NULL)
+		GsStaged *staged = gs_staged_find(store, &items[i].object);
+
+		if (gs_active_find(&store->active, &items[i].object) != NULL || (staged != NULL && staged->server != server))
 			continue;
+		if (staged != NULL)
+			gs_staged_take(staged);
+		removal->staged = staged;
 		gs_active_add(&store->active, &removal->active, &items[i].object, GS_ACTIVE_REMOVAL);
 		removal->id = items[i].id;
 		batch->count++;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* objects: storaged/range.o storaged/offset.o storaged/condition.o storaged/disposition.o storaged/codec.o */
 /* objects: storaged/uuid.o storaged/sidecar.o storaged/blocks.o storaged/active.o */
+/* objects: storaged/patch_head.o storaged/progress.o storaged/disk.o */
 /* libs: cmocka jansson libcrypto */
 /* The storage daemon's pure cores: ranges, conditions, offsets, encodings, sidecars, blocks, claims. */
 #include <setjmp.h>
@@ -19,6 +20,8 @@
 #include "storaged/condition.h"
 #include "storaged/disposition.h"
 #include "storaged/offset.h"
+#include "storaged/patch_head.h"
+#include "storaged/progress.h"
 #include "storaged/range.h"
 #include "storaged/sidecar.h"
 #include "storaged/uuid.h"
@@ -294,12 +297,90 @@ static void test_active(void **state)
 	assert_null(gs_active_find(&table, &ids[0]));
 }
 
+static void test_patch_head(void **state)
+{
+	static const char draft[] = "application/partial-upload", tus[] = "application/offset+octet-stream";
+	static const char sha1[] = "sha1 L9ThxnotKPzthJ7hu3bnORuT6xI=";
+	static const struct {
+		GsPatchFields fields;
+		GsPatchError error;
+		uint64_t offset;
+		GsPatchComplete complete;
+	} cases[] = {
+		{{.content_type = draft, .offset = "0"}, GS_PATCH_OK, 0, GS_COMPLETE_UNSAID},
+		{{.content_type = "Application/Partial-Upload; a=b", .offset = "12"}, GS_PATCH_OK, 12, GS_COMPLETE_UNSAID},
+		{{.content_type = tus, .offset = "12"}, GS_PATCH_OK, 12, GS_COMPLETE_UNSAID},
+		{{.content_type = draft, .offset = "1", .complete = "?1"}, GS_PATCH_OK, 1, GS_COMPLETE_YES},
+		{{.content_type = draft, .offset = "1", .complete = "?0"}, GS_PATCH_OK, 1, GS_COMPLETE_NO},
+		{{.content_type = draft, .offset = "1", .complete = "1"}, GS_PATCH_COMPLETE, 1, GS_COMPLETE_UNSAID},
+		{{.content_type = draft, .offset = "9007199254740991"}, GS_PATCH_OK, 9007199254740991, GS_COMPLETE_UNSAID},
+		{{.content_type = draft, .offset = "9007199254740992"}, GS_PATCH_OFFSET, 0, GS_COMPLETE_UNSAID},
+		{{.content_type = draft, .offset = "00000000000000000"}, GS_PATCH_OFFSET, 0, GS_COMPLETE_UNSAID},
+		{{.content_type = draft, .offset = "-1"}, GS_PATCH_OFFSET, 0, GS_COMPLETE_UNSAID},
+		{{.content_type = draft, .offset = ""}, GS_PATCH_OFFSET, 0, GS_COMPLETE_UNSAID},
+		{{.content_type = draft}, GS_PATCH_OFFSET, 0, GS_COMPLETE_UNSAID},
+		{{.content_type = "application/partial-uploads", .offset = "0"}, GS_PATCH_CONTENT_TYPE, 0, GS_COMPLETE_UNSAID},
+		{{.offset = "0"}, GS_PATCH_CONTENT_TYPE, 0, GS_COMPLETE_UNSAID},
+		{{.tus_resumable = "1.0.0", .content_type = draft, .offset = "0"},
+		 GS_PATCH_CONTENT_TYPE,
+		 0,
+		 GS_COMPLETE_UNSAID},
+		{{.tus_resumable = "1.0.0", .content_type = tus, .offset = "0"}, GS_PATCH_OK, 0, GS_COMPLETE_UNSAID},
+		{{.tus_resumable = "1.0.1", .content_type = tus, .offset = "0"}, GS_PATCH_TUS_VERSION, 0, GS_COMPLETE_UNSAID},
+		{{.content_type = tus, .offset = "0", .checksum = sha1}, GS_PATCH_OK, 0, GS_COMPLETE_UNSAID},
+		{{.content_type = tus, .offset = "0", .checksum = "sha1"}, GS_PATCH_CHECKSUM, 0, GS_COMPLETE_UNSAID},
+		{{.content_type = tus, .offset = "0", .checksum = "sha256 L9ThxnotKPzthJ7hu3bnORuT6xI="},
+		 GS_PATCH_CHECKSUM,
+		 0,
+		 0},
+		{{.content_type = tus, .offset = "0", .checksum = "sha1 L9ThxnotKPzthJ7hu3bnORuT6xI"}, GS_PATCH_CHECKSUM, 0, 0},
+	};
+	GsPatchHead head;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		GsPatchError error = gs_patch_read_protocol(&cases[i].fields, &head);
+
+		if (error == GS_PATCH_OK)
+			error = gs_patch_read_head(&cases[i].fields, &head);
+		assert_int_equal(error, cases[i].error);
+		if (error != GS_PATCH_OK)
+			continue;
+		assert_int_equal(head.offset, cases[i].offset);
+		assert_int_equal(head.complete, cases[i].complete);
+		assert_int_equal(head.checksum != NULL, cases[i].fields.checksum != NULL);
+	}
+	assert_int_equal(gs_patch_read_protocol(&(GsPatchFields){.interop = "9"}, &head), GS_PATCH_OK);
+	assert_int_equal(head.interop, 9);
+	assert_int_equal(gs_patch_read_protocol(&(GsPatchFields){.interop = "7"}, &head), GS_PATCH_OK);
+	assert_int_equal(head.interop, 0);
+}
+
+static void test_progress(void **state)
+{
+	GsProgress progress = {.size_bytes = 10, .offset_bytes = 10, .until_s = 5}, read;
+	char text[GS_PROGRESS_MAX_BYTES];
+	size_t size;
+
+	(void)state;
+	assert_true(gs_uuid_parse(id, &progress.object) && gs_uuid_parse(id, &progress.server));
+	size = gs_progress_encode(&progress, text);
+	assert_true(size > 0 && gs_progress_decode(text, size, &read));
+	assert_int_equal(read.offset_bytes, 10);
+	for (size_t cut = 0; cut < size; cut++)
+		assert_false(gs_progress_decode(text, cut, &read)); /* torn */
+	progress.offset_bytes = 11;                             /* beyond the size: what is there is something else */
+	size = gs_progress_encode(&progress, text);
+	assert_false(gs_progress_decode(text, size, &read));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_range),       cmocka_unit_test(test_condition), cmocka_unit_test(test_offset),
 		cmocka_unit_test(test_disposition), cmocka_unit_test(test_codec),     cmocka_unit_test(test_uuid),
-		cmocka_unit_test(test_sidecar),     cmocka_unit_test(test_blocks),    cmocka_unit_test(test_active)};
+		cmocka_unit_test(test_sidecar),     cmocka_unit_test(test_blocks),    cmocka_unit_test(test_active),
+		cmocka_unit_test(test_patch_head),  cmocka_unit_test(test_progress)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* objects: storaged/disk.o storaged/journal.o storaged/stage.o storaged/sidecar.o storaged/codec.o storaged/uuid.o */
+/* objects: storaged/stage_resume.o storaged/progress.o */
 /* libs: cmocka jansson libcrypto */
 /* The disk's own promises, on a real directory: lock, epoch, an upload's steps, and that no name leads out of the root.
  */
@@ -18,6 +19,7 @@
 #include <cmocka.h>
 
 #include "storaged/journal.h"
+#include "storaged/progress.h"
 #include "storaged/stage.h"
 
 static char root[64];
@@ -213,11 +215,96 @@ static void test_links(void **state)
 
 #define ON_DISK(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void open_part(GsStage *stage, uint64_t size)
+{
+	assert_int_equal(gs_stage_open_resumable(stage, &disk, &object, &server, size, 1234), GS_STAGE_OK);
+}
+
+static void add(GsStage *stage, const char *text)
+{
+	assert_int_equal(gs_stage_write(stage, (const uint8_t *)text, strlen(text)), GS_STAGE_OK);
+}
+
+static uint64_t recorded(void)
+{
+	GsProgress progress;
+
+	assert_int_equal(gs_progress_read(&disk, &object, &progress), 0);
+	assert_true(gs_uuid_equal(&progress.server, &server));
+	return progress.offset_bytes;
+}
+
+static void test_resume(void **state)
+{
+	GsSidecar sidecar = {.server = server}, whole;
+	GsProgress progress;
+	GsStage stage;
+
+	(void)state;
+	store("some bytes");
+	assert_int_equal(gs_journal_read(&disk, &object, &whole), 0);
+	assert_int_equal(gs_journal_remove(&disk, &object), 0);
+	open_part(&stage, 10);
+	assert_int_equal(recorded(), 0);
+	add(&stage, "some ");
+	assert_int_equal(recorded(), 0); /* written is not durable */
+	assert_int_equal(gs_stage_pause(&stage), GS_STAGE_OK);
+	assert_int_equal(recorded(), 5);
+	/* The daemon is started again: the digest is made anew. */
+	gs_stage_close(&stage);
+	assert_int_equal(gs_progress_read(&disk, &object, &progress), 0);
+	gs_stage_recall(&stage, &disk, &progress);
+	assert_int_equal(gs_stage_resume(&stage, 99), GS_STAGE_OK);
+	assert_int_equal(stage.until_s, 1234);
+	assert_int_equal(stage.hashed_bytes, 0);
+	assert_int_equal(gs_stage_catch_up(&stage), GS_STAGE_OK);
+	assert_int_equal(stage.hashed_bytes, 5);
+	/* A body that proves wrong is undone, one that is right stays. */
+	assert_int_equal(gs_stage_mark(&stage), GS_STAGE_OK);
+	add(&stage, "wrong");
+	assert_int_equal(gs_stage_pause(&stage), GS_STAGE_OK);
+	assert_int_equal(recorded(), 5);
+	assert_int_equal(gs_stage_resume(&stage, 5678), GS_STAGE_OK);
+	assert_int_equal(gs_stage_mark(&stage), GS_STAGE_OK);
+	add(&stage, "byt");
+	gs_stage_keep(&stage);
+	assert_int_equal(gs_stage_pause(&stage), GS_STAGE_OK);
+	assert_int_equal(recorded(), 8);
+	assert_int_equal(gs_stage_resume(&stage, 0), GS_STAGE_OK);
+	assert_int_equal(stage.until_s, 5678);
+	add(&stage, "es");
+	assert_int_equal(gs_stage_commit(&stage, &sidecar, whole.sha256), GS_STAGE_OK);
+	assert_int_equal(gs_progress_read(&disk, &object, &progress), -ENOENT);
+	assert_false(exists(disk.staging, object.text));
+}
+
+static void test_start_over(void **state)
+{
+	GsProgress progress;
+	GsStage stage;
+
+	(void)state;
+	open_part(&stage, 10);
+	add(&stage, "some");
+	assert_int_equal(gs_stage_pause(&stage), GS_STAGE_OK);
+	gs_stage_close(&stage);
+	assert_int_equal(gs_stage_open(&stage, &disk, &object, 3), GS_STAGE_OK);
+	assert_int_equal(gs_progress_read(&disk, &object, &progress), -ENOENT);
+	assert_true(gs_stage_discard(&stage));
+	/* What was staged has changed its size, or is gone: never gone on with. */
+	open_part(&stage, 10);
+	assert_int_equal(gs_stage_pause(&stage), GS_STAGE_OK);
+	assert_int_equal(unlinkat(disk.staging, object.text, 0), 0);
+	assert_int_equal(gs_stage_resume(&stage, 0), GS_STAGE_FAILED);
+	assert_true(gs_stage_discard(&stage));
+	assert_int_equal(gs_progress_read(&disk, &object, &progress), -ENOENT);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {ON_DISK(test_lock),    ON_DISK(test_epoch), ON_DISK(test_commit),
-									   ON_DISK(test_refused), ON_DISK(test_large), ON_DISK(test_damaged_sidecar),
-									   ON_DISK(test_links)};
+	const struct CMUnitTest tests[] = {ON_DISK(test_resume), ON_DISK(test_start_over),      ON_DISK(test_lock),
+									   ON_DISK(test_epoch),  ON_DISK(test_commit),          ON_DISK(test_refused),
+									   ON_DISK(test_large),  ON_DISK(test_damaged_sidecar), ON_DISK(test_links)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Resumable uploads' requests; see patch.h. Two protocols, one state: patch_head.c reads either into the same request,
+ * and from gs_put_start on nothing but the answer's header fields tells them apart.
+ */
+#include "storaged/patch.h"
+
+#include <string.h>
+
+#include "daemon/response.h"
+#include "storaged/auth.h"
+#include "storaged/get.h"
+#include "storaged/upload.h"
+
+static const GsProblem *problem_of(GsPatchError error)
+{
+	static const GsProblem problems[] = {
+		[GS_PATCH_CONTENT_TYPE] = {415, "unsupported_media_type",
+								   "a part is application/partial-upload or application/offset+octet-stream", NULL, 0},
+		[GS_PATCH_OFFSET] = {400, "invalid_parameter", "Upload-Offset is missing or no number of bytes", NULL, 0},
+		[GS_PATCH_COMPLETE] = {400, "invalid_parameter", "Upload-Complete is ?1 or ?0", NULL, 0},
+		[GS_PATCH_CHECKSUM] = {400, "invalid_parameter", "Upload-Checksum is sha1 or sha256, a space, and base64", NULL,
+							   0},
+	};
+
+	return &problems[error];
+}
+
+static GsPatchFields read_fields(const GsStream *stream)
+{
+	return (GsPatchFields){.tus_resumable = gs_stream_header(stream, "tus-resumable"),
+						   .interop = gs_stream_header(stream, "upload-draft-interop-version"),
+						   .content_type = gs_stream_header(stream, "content-type"),
+						   .offset = gs_stream_header(stream, "upload-offset"),
+						   .complete = gs_stream_header(stream, "upload-complete"),
+						   .checksum = gs_stream_header(stream, "upload-checksum")};
+}
+
+static bool protocol_accepted(GsStream *stream, const GsPatchFields *fields, GsPatchHead *head)
+{
+	const GsHeader versions[] = {{"tus-resumable", "1.0.0"}, {"tus-version", "1.0.0"}};
+
+	if (gs_patch_read_protocol(fields, head) == GS_PATCH_OK)
+		return true;
+	gs_problem_send_with(stream, 412, "unsupported_version", "Tus-Resumable names a version other than 1.0.0", NULL, 0,
+						 versions, 2);
+	return false;
+}
+
+/* What the lengths say before a byte has come. */
+static const GsProblem *check_lengths(const GsPut *put)
+{
+	int64_t length = gs_stream_content_length(put->transfer.stream);
+	uint64_t end = put->head.offset + (uint64_t)length; /* both below 2^63 */
+
+	if (length < 0)
+		return NULL;
+	if (end > put->offset.size && length > 0)
+		return &gs_put_size_mismatch;
+	return put->head.complete == GS_COMPLETE_YES && end != put->offset.size ? &gs_put_inconsistent : NULL;
+}
+
+static void patch_begin(GsStream *stream)
+{
+	GsStore *store = gs_stream_program(stream);
+	GsPatchFields fields = read_fields(stream);
+	const GsProblem *problem = NULL;
+	GsPatchHead head;
+	GsPatchError error;
+	GsTicket ticket;
+	GsPut *put;
+
+	if (!protocol_accepted(stream, &fields, &head) || !gs_auth_check(stream, store, &ticket))
+		return;
+	put = gs_put_new(stream, &ticket, GS_PUT_PART);
+	if (put == NULL)
+		return;
+	error = gs_patch_read_head(&fields, &head);
+	put->head = head;
+	/* Taken at its word until what is there is known: only then may it be written. */
+	put->offset = gs_offset_at(put->offset.size, head.offset < put->offset.size ? head.offset : put->offset.size);
+	problem = error != GS_PATCH_OK ? problem_of(error) : gs_put_read_digest(put);
+	if (problem == NULL)
+		problem = check_lengths(put);
+	if (problem != NULL)
+		gs_put_answer_problem(put, problem);
+	else
+		gs_put_start(put);
+}
+
+static void head_begin(GsStream *stream)
+{
+	GsStore *store = gs_stream_program(stream);
+	GsPatchFields fields = read_fields(stream);
+	GsPatchHead head;
+	GsTicket ticket;
+	GsPut *put;
+
+	if (!protocol_accepted(stream, &fields, &head) || !gs_auth_check(stream, store, &ticket))
+		return;
+	if ((ticket.methods & GS_METHOD_PATCH) == 0) {
+		gs_get_begin(stream, &ticket);
+		return;
+	}
+	put = gs_put_new(stream, &ticket, GS_PUT_ASK);
+	if (put == NULL)
+		return;
+	put->head = head;
+	gs_put_start(put);
+}
+
+static void options_begin(GsStream *stream)
+{
+	static const GsHeader headers[] = {{"allow", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"},
+									   {"tus-resumable", "1.0.0"},
+									   {"tus-version", "1.0.0"},
+									   {"tus-extension", "checksum,expiration,termination"},
+									   {"tus-checksum-algorithm", "sha1,sha256"},
+									   {"tus-max-size", "9007199254740991"}};
+
+	gs_stream_respond(stream, 204, headers, sizeof(headers) / sizeof(headers[0]), NULL, 0);
+}
+
+const GsHandler gs_patch_handler = {
+	.begin = patch_begin, .data = gs_put_data, .end = gs_put_end, .closed = gs_transfer_closed};
+const GsHandler gs_head_handler = {.begin = head_begin, .closed = gs_transfer_closed};
+const GsHandler gs_options_handler = {.begin = options_begin};

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* How PATCH, and HEAD of an upload, are answered in either protocol; see upload.h. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/response.h"
+#include "storaged/upload.h"
+
+#define FIELDS_MAX 10
+
+/* Header fields and the memory of their values. */
+typedef struct Fields {
+	GsHeader headers[FIELDS_MAX];
+	size_t count;
+	char interop[8], offset[24], length[24], limit[48], expires[40], etag[GS_SHA256_HEX + 3],
+		digest[GS_SHA256_BASE64 + 16];
+} Fields;
+
+static void add(Fields *fields, const char *name, const char *value)
+{
+	fields->headers[fields->count++] = (GsHeader){name, value};
+}
+
+static void begin(Fields *fields, const GsPut *put)
+{
+	fields->count = 0;
+	add(fields, "cache-control", "no-store");
+	if (put->head.tus)
+		add(fields, "tus-resumable", "1.0.0");
+	if (put->head.interop == 0)
+		return;
+	snprintf(fields->interop, sizeof(fields->interop), "%d", put->head.interop);
+	add(fields, "upload-draft-interop-version", fields->interop);
+}
+
+static void add_offset(Fields *fields, uint64_t offset, bool complete)
+{
+	snprintf(fields->offset, sizeof(fields->offset), "%" PRIu64, offset);
+	add(fields, "upload-offset", fields->offset);
+	add(fields, "upload-complete", complete ? "?1" : "?0");
+}
+
+static void add_expires(Fields *fields, int64_t until_s)
+{
+	time_t at = (time_t)until_s;
+	struct tm utc;
+
+	if (until_s == 0 || gmtime_r(&at, &utc) == NULL ||
+		strftime(fields->expires, sizeof(fields->expires), "%a, %d %b %Y %H:%M:%S GMT", &utc) == 0)
+		return;
+	add(fields, "upload-expires", fields->expires);
+}
+
+/* RFC 9457, with the type and the members that the draft gives it. */
+static void send_mismatch(GsPut *put)
+{
+	GsStream *stream = put->transfer.stream;
+	json_t *value = json_pack("{ss ss si ss ss ss sI sI}", "type",
+							  "https://iana.org/assignments/http-problem-types#mismatching-upload-offset", "title",
+							  "Conflict", "status", gs_put_mismatch.status, "code", gs_put_mismatch.code, "detail",
+							  gs_put_mismatch.detail, "request_id", gs_stream_request_id(stream), "expected-offset",
+							  (json_int_t)put->offset.written, "provided-offset", (json_int_t)put->head.offset);
+	char *text = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+	Fields fields;
+
+	begin(&fields, put);
+	add_offset(&fields, put->offset.written, put->comparing);
+	add(&fields, "content-type", "application/problem+json");
+	gs_stream_respond(stream, gs_put_mismatch.status, fields.headers, fields.count, text,
+					  text != NULL ? strlen(text) : 0);
+	free(text);
+	json_decref(value);
+}
+
+void gs_patch_send_problem(GsPut *put, const GsProblem *problem)
+{
+	Fields fields;
+
+	if (problem == &gs_put_mismatch) {
+		send_mismatch(put);
+		return;
+	}
+	begin(&fields, put);
+	/* cache-control is among what every problem has. */
+	gs_problem_send_with(put->transfer.stream, problem->status, problem->code, problem->detail, problem->hint,
+						 problem->retry_after_s, fields.headers + 1, fields.count - 1);
+}
+
+void gs_patch_send_stored(GsPut *put, int status, json_t *body)
+{
+	char *text = put->head.tus || body == NULL ? NULL : json_dumps(body, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	Fields fields;
+
+	json_decref(body);
+	begin(&fields, put);
+	add_offset(&fields, put->stored.size_bytes, true);
+	if (text != NULL)
+		add(&fields, "content-type", "application/json");
+	gs_stream_respond(put->transfer.stream, put->head.tus ? 204 : status, fields.headers, fields.count, text,
+					  text != NULL ? strlen(text) : 0);
+	free(text);
+}
+
+void gs_patch_send_offset(GsPut *put, uint64_t offset, int64_t until_s)
+{
+	bool stored = put->kind == GS_PUT_ASK && put->look == LOOK_STORED;
+	Fields fields;
+
+	begin(&fields, put);
+	add_offset(&fields, offset, stored);
+	add_expires(&fields, until_s);
+	if (put->kind == GS_PUT_ASK) {
+		snprintf(fields.length, sizeof(fields.length), "%" PRIu64, put->offset.size);
+		add(&fields, "upload-length", fields.length);
+		snprintf(fields.limit, sizeof(fields.limit), "max-size=%" PRIu64, put->offset.size);
+		add(&fields, "upload-limit", fields.limit);
+	}
+	if (stored) {
+		fields.etag[0] = '"';
+		gs_hex_encode(put->stored.sha256, GS_SHA256_BYTES, fields.etag + 1);
+		strcat(fields.etag, "\"");
+		add(&fields, "etag", fields.etag);
+		gs_repr_digest_format(put->stored.sha256, fields.digest, sizeof(fields.digest));
+		add(&fields, "repr-digest", fields.digest);
+	}
+	gs_stream_respond(put->transfer.stream, put->kind == GS_PUT_ASK ? 200 : 204, fields.headers, fields.count, NULL, 0);
+}

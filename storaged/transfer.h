@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What runs under a ticket: each upload and download whose stream is open is in one list, so that a revocation finds
+ * it. Embedded as the first member of its owner; a stream's data is such a pointer. Loop thread only.
+ */
+#ifndef GS_TRANSFER_H
+#define GS_TRANSFER_H
+
+#include "daemon/stream.h"
+#include "storaged/store.h"
+
+typedef struct GsTransfer {
+	GsStream *stream;
+	GsTicket ticket;
+	/* The stream is closed, `stream` is NULL: for handlers that serve several kinds. */
+	void (*closed)(struct GsTransfer *transfer);
+	TAILQ_ENTRY(GsTransfer) link;
+} GsTransfer;
+
+/* Makes it the stream's data. */
+void gs_transfer_open(GsStore *store, GsTransfer *transfer, GsStream *stream, const GsTicket *ticket,
+					  void (*closed)(GsTransfer *transfer));
+/* For GsHandler.closed. */
+void gs_transfer_closed(GsStream *stream);
+
+#endif

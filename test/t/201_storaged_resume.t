@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: PostgreSQL
+# Uploads in parts: offsets, both protocols, cutting, restarts, expiry.
+use GroupShare::Test;
+use GroupShare::Storage;
+use Digest::SHA qw(sha1 sha256 sha256_hex);
+use MIME::Base64 qw(encode_base64);
+
+my $cs     = new_control_server(name => 'cs1');
+my $device = add_device(
+    servers => [$cs], name => 'd1', location => 'eu/a', settings => { storage => { report_interval_ms => 200 }, process => { drain_timeout_ms => 300 } });
+my $ann     = new_owner($cs, 'ann@example.org');
+my $content = join '', map { pack 'N', $_ * 2654435761 % 4294967296 } 1 .. 100_000;
+my $size    = length $content;
+
+# patch($upload, $offset, $bytes, %headers): the IETF draft's content type unless tus-resumable is among the headers.
+sub patch_headers {
+    my ($offset, %h) = @_;
+    $h{'content-type'} = 'application/' . ($h{'tus-resumable'} ? 'offset+octet-stream' : 'partial-upload')
+        if !exists $h{'content-type'};
+    return [ 'upload-offset' => $offset, %h ];
+}
+sub patch {
+    my ($upload, $offset, $bytes, %h) = @_;
+    return http('PATCH', $upload->{url}, token => $upload->{ticket}, body => $bytes, headers => patch_headers($offset, %h));
+}
+sub patch_begin {
+    my ($upload, $offset, $bytes, $rate) = @_;
+    return http_begin('PATCH', $upload->{url}, token => $upload->{ticket}, body => $bytes,
+        headers => patch_headers($offset), curl => [ '--limit-rate', $rate ]);
+}
+sub staged_record { return "$device->{root}/staging/$_[0]{object}.part" }
+sub ask { my ($upload, %h) = @_; return http('HEAD', $upload->{url}, token => $upload->{ticket}, headers => [%h]) }
+sub offset_is {
+    my ($upload, $offset, $note) = @_;
+    my $reply = ask($upload);
+    is($reply->{status}, 200, "$note: HEAD") && is($reply->{headers}{'upload-offset'}, $offset, "$note: the offset");
+    return $reply;
+}
+sub stored_ok {
+    my ($upload, $note) = @_;
+    is(share_state($upload), 'stored', "$note: stored");
+    ok(get(designation($ann, $upload))->{body} eq $content, "$note: the bytes");
+    return;
+}
+
+# In three parts, as the draft says.
+my $upload = notice($ann, $size);
+my $reply  = offset_is($upload, 0, 'before the first byte');
+is($reply->{headers}{'upload-length'},   $size,      'the length');
+is($reply->{headers}{'upload-complete'}, '?0',       'not complete');
+is($reply->{headers}{'cache-control'},   'no-store', 'not to be stored');
+is($reply->{headers}{'upload-limit'}, "max-size=$size", 'the limit');
+for my $version (8, 9) {
+    my $from = ($version - 8) * 100_000;
+    $reply = patch($upload, $from, substr($content, $from, 100_000),
+        'upload-complete' => '?0', 'upload-draft-interop-version' => $version);
+    is_reply($reply, 204, "a part, interop $version");
+    is($reply->{headers}{'upload-offset'}, $from + 100_000, 'the offset after it');
+    is($reply->{headers}{'upload-complete'}, '?0', 'not complete');
+    is($reply->{headers}{'upload-draft-interop-version'}, $version, 'the version is echoed');
+}
+ok(!ask($upload, 'upload-draft-interop-version' => 7)->{headers}{'upload-draft-interop-version'}, 'an older one is not');
+like(offset_is($upload, 200_000, 'between parts')->{headers}{'upload-expires'}, qr/GMT$/, 'it expires');
+$reply = patch($upload, 100_000, 'x');
+is_problem($reply, 409, 'mismatching_upload_offset', 'another offset');
+is($reply->{headers}{'upload-offset'}, 200_000, 'with the right one');
+is_deeply([ @{ $reply->{json} }{qw(type expected-offset provided-offset)} ],
+    [ 'https://iana.org/assignments/http-problem-types#mismatching-upload-offset', 200_000, 100_000 ], 'as the draft says');
+is_problem(patch($upload, 200_000, substr($content, 200_000) . 'x'), 400, 'size_mismatch', 'beyond the end');
+is_problem(patch($upload, 200_000, 'short', 'upload-complete' => '?1'), 400, 'inconsistent_upload_length', 'the last one, short');
+is_problem(patch($upload, '2e5', 'x'), 400, 'invalid_parameter', 'an offset that is no number');
+is_problem(patch($upload, 200_000, 'x', 'upload-complete' => '1'), 400, 'invalid_parameter', 'Upload-Complete that is no boolean');
+is_problem(patch($upload, 200_000, 'x', 'content-type' => 'text/plain'), 415, 'unsupported_media_type', 'another type');
+offset_is($upload, 200_000, 'after refusals');
+$reply = patch($upload, 200_000, substr($content, 200_000), 'upload-complete' => '?1');
+is_reply($reply, 201, 'the last part');
+is($reply->{json}{sha256}, sha256_hex($content), 'answered as a PUT');
+is($reply->{headers}{'upload-complete'}, '?1', 'complete');
+stored_ok($upload, 'three parts');
+$reply = offset_is($upload, $size, 'stored');
+is($reply->{headers}{'upload-complete'}, '?1', 'complete');
+is($reply->{headers}{etag}, '"' . sha256_hex($content) . '"', 'its digest');
+is_reply(patch($upload, $size, ''), 201, 'the answer again');
+is_problem(patch($upload, 0, 'x'), 409, 'mismatching_upload_offset', 'more of what is stored');
+is_deeply(files_under($device, 'staging'), [], 'staging is empty');
+
+# Completed by an empty part, its digest promised.
+$upload = notice($ann, $size);
+is_reply(patch($upload, 0, $content, 'upload-complete' => '?0'), 204, 'all bytes, more may come');
+is(share_state($upload), 'pending', 'not stored');
+is_reply(patch($upload, $size, '', 'upload-complete' => '?1', 'repr-digest' => repr_digest($content)), 201, 'finished');
+stored_ok($upload, 'finished by an empty part');
+$upload = notice($ann, $size, sha256 => sha256_hex($content));
+is_reply(patch($upload, 0, 'x' x 1000), 204, 'wrong bytes');
+is_problem(patch($upload, 1000, substr $content, 1000), 422, 'digest_mismatch', 'are found in the end');
+is_deeply(files_under($device, 'staging'), [], 'nothing is left of them');
+offset_is($upload, 0, 'after wrong bytes');
+is_reply(patch($upload, 0, $content), 201, 'the right bytes');
+
+# tus.
+my @tus = ('tus-resumable' => '1.0.0');
+$upload = notice($ann, $size);
+$reply  = http('OPTIONS', $upload->{url});
+is_reply($reply, 204, 'OPTIONS without a ticket');
+is_deeply([ @{ $reply->{headers} }{qw(tus-version tus-extension tus-checksum-algorithm)} ],
+    [ '1.0.0', 'checksum,expiration,termination', 'sha1,sha256' ], 'what there is of tus');
+is($reply->{headers}{allow}, 'DELETE, GET, HEAD, OPTIONS, PATCH, PUT', 'Allow');
+$reply = patch($upload, 0, 'x', 'tus-resumable' => '0.2.2');
+is_problem($reply, 412, 'unsupported_version', 'another version of tus');
+is($reply->{headers}{'tus-version'}, '1.0.0', 'with the right one');
+is(ask($upload, @tus)->{headers}{'tus-resumable'}, '1.0.0', 'tus says its version');
+is_problem(patch($upload, 0, 'x', @tus, 'content-type' => 'application/partial-upload'),
+    415, 'unsupported_media_type', "the other protocol's type");
+my $part = substr $content, 0, 50_000;
+is_problem(patch($upload, 0, $part, @tus, 'upload-checksum' => 'md5 AAAA'), 400, 'invalid_parameter', 'another algorithm');
+is_problem(patch($upload, 0, $part, @tus, 'upload-checksum' => 'sha1 AAAA'), 400, 'invalid_parameter', 'a short sum');
+is_problem(patch($upload, 0, $part, @tus, 'upload-checksum' => 'sha1 ' . encode_base64(sha1('x'), '')),
+    460, 'checksum_mismatch', 'a wrong sum');
+offset_is($upload, 0, 'after a wrong sum');
+is_reply(patch($upload, 0, $part, @tus, 'upload-checksum' => 'sha1 ' . encode_base64(sha1($part), '')), 204, 'sha1');
+is_problem(patch($upload, 50_000, $part, @tus, 'upload-checksum' => 'sha256 ' . encode_base64(sha256('x'), '')),
+    460, 'checksum_mismatch', 'a wrong sum in the middle');
+$reply = offset_is($upload, 50_000, 'the part before it stays');
+$part  = substr $content, 50_000;
+$reply = patch($upload, 50_000, $part, @tus, 'upload-checksum' => 'sha256 ' . encode_base64(sha256($part), ''));
+is_reply($reply, 204, 'the last part');
+is_deeply([ @{ $reply->{headers} }{qw(tus-resumable upload-offset)} ], [ '1.0.0', $size ], 'as tus says');
+stored_ok($upload, 'tus');
+$upload = notice($ann, $size);
+is_reply(patch($upload, 0, 'x', @tus), 204, 'an upload to end');
+$reply = http('DELETE', $upload->{url}, token => $upload->{ticket}, headers => [@tus]);
+is_reply($reply, 204, 'termination');
+is($reply->{headers}{'tus-resumable'}, '1.0.0', 'with the version');
+wait_for(sub { !@{ files_under($device, 'staging') } }, 'its bytes to go');
+offset_is($upload, 0, 'ended');
+
+# Another starts over it; what a PUT leaves can't be resumed.
+is_reply(patch($upload, 0, 'y' x 500), 204, 'a part');
+is_reply(put($upload, spit(scratch('f') . '/f', $content)), 201, 'a PUT starts over');
+stored_ok($upload, 'PUT after PATCH');
+
+# A newer request cuts an older one, and none of its bytes are lost.
+sub offset_of { return ask($_[0])->{headers}{'upload-offset'} }
+for my $by ('HEAD', 'PATCH', 'PUT') {
+    $upload = notice($ann, $size);
+    my $old = patch_begin($upload, 0, $content, '100k');
+    wait_for(sub { -e staged_record($upload) }, 'a slow part to run');
+    my $offset = 0;
+    if ($by eq 'PUT') {
+        is_reply(put($upload, spit(scratch('f') . '/f', $content)), 201, 'a PUT goes before a PATCH');
+    } elsif ($by eq 'HEAD') {
+        $offset = offset_of($upload);
+        like($offset, qr/^\d+$/, "cut at $offset");
+    } else {
+        $reply = patch($upload, $size, '');
+        is_problem($reply, 409, 'mismatching_upload_offset', 'a newer part meets a final offset');
+        $offset = $reply->{headers}{'upload-offset'};
+    }
+    is(http_finish($old)->{status}, 0, "the older one is cut by $by");
+    if ($by ne 'PUT') {
+        is(offset_of($upload), $offset, 'the offset stays');
+        is_reply(patch($upload, $offset, substr $content, $offset), 201, "the rest after $by");
+    }
+    stored_ok($upload, "cut by $by");
+}
+
+# Its sender vanishes; the daemon is stopped, is killed: what was told stays, what comes in the end is right.
+$upload = notice($ann, $size);
+my $last = 0;
+for my $end ('client', 'TERM', 'KILL') {
+    my $slow = patch_begin($upload, $last, substr($content, $last), '30k');
+    sleep 1;
+    if ($end eq 'client') {
+        $slow->{process}->stop('KILL');
+    } elsif ($end eq 'TERM') {
+        $device->stop;
+        $device->start;
+    } else {
+        $device->kill9;
+        $device->start;
+    }
+    http_finish($slow) if $end ne 'client';
+    my $offset = wait_for(sub { offset_of($upload) // '' }, 'the offset');
+    cmp_ok($offset, '>=', $last, "$end: the offset never decreases ($last, $offset)");
+    cmp_ok($offset, '<', $size, "$end: it is not complete");
+    $last = $offset;
+    next if $end ne 'client';
+    is_reply(patch($upload, $last, substr $content, $last, 40_000), 204, 'a part in full');
+    $last += 40_000;
+}
+is(wait_for(sub { $cs->sql('SELECT staged_bytes FROM groupshare.device_ledger') }, 'a report'), $size,
+    'after a start it is reported as staged');
+is_reply(patch($upload, $last, substr($content, $last), 'repr-digest' => repr_digest($content)), 201, 'the rest');
+stored_ok($upload, 'in many lives');
+
+# Room, and expiry.
+$upload = notice($ann, $size);
+my $until = time + 3;
+my $brief = { %{$upload}, ticket => forge($cs, $upload->{ticket}, { until => $until, exp => $until - 1 }) };
+is_reply(patch($brief, 0, 'x'), 204, 'an upload that is kept briefly');
+wait_for(sub { !@{ files_under($device, 'staging') } }, 'its end', 30);
+cmp_ok(time, '>=', $until, 'not before its time');
+offset_is($upload, 0, 'expired');
+is(wait_for(sub { $cs->sql('SELECT staged_bytes FROM groupshare.device_ledger') == 0 }, 'a report'), 1, 'none staged');
+$device->{config}{storage}{max_staged} = 1;
+spit("$device->{dir}/config.ini", GroupShare::System::ini($device->{config}));
+$device->{process}->signal('HUP');
+my @two = map { notice($ann, $size) } 1, 2;
+is_reply(patch($two[0], 0, 'x'), 204, 'one unfinished upload');
+wait_for(sub { patch($two[1], 0, 'x')->{status} == 503 || (http('DELETE', $two[1]{url}, token => $two[1]{ticket}) && 0) },
+    'the second to be refused');
+pass('unfinished uploads are bounded');
+is_reply(patch($two[0], 1, 'y'), 204, 'the first goes on');
+
+done_testing;
