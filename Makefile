@@ -12,6 +12,7 @@
 #@   make check         all tests; TESTS="test/t/001_main.t ..." only those; GS_JOBS=n at once (2)
 #@   make check-unit check-sql check-isolation check-t    one kind of them
 #@   make asan          unit tests and tests over real processes with AddressSanitizer and UBSan
+#@   make valgrind      SQL tests of the extension in a PostgreSQL under valgrind; TESTS="test/sql/x.sql" only those
 #@   make lint          style, sizes, boundaries, agreement of versions; seconds
 #@   make format        clang-format of all C files
 #@   make updatecheck   an upgraded installation has the same catalog as a new one

@@ -16,7 +16,7 @@ endef
 $(foreach test,$(notdir $(basename $(UNIT_SOURCES))),$(eval $(call unit_rule,$(test))))
 
 .SECONDARY:
-.PHONY: unit private-pg check check-unit check-sql check-isolation check-t asan demo up down
+.PHONY: unit private-pg check check-unit check-sql check-isolation check-t asan valgrind demo up down
 
 # Parts add what only tests need: TEST_PROGRAMS += $(BUILD)/faults/groupshare-storaged
 unit: $(UNIT_TESTS) $(TEST_PROGRAMS)
@@ -54,6 +54,12 @@ asan: deps
 	@$(MAKE) --no-print-directory BUILD=build/asan CFLAGS="$(ASAN_FLAGS)" daemons client unit
 	@GS_BUILD=build/asan ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 $(AS_USER) test/bin/check \
 		$(if $(TESTS),$(TESTS),build/asan/test/unit/test_* test/t/*.t)
+
+# The extension in a PostgreSQL that runs under valgrind; what it does wrong with memory, for some of the SQL tests.
+valgrind:
+	@test/bin/install-deps valgrind
+	@$(MAKE) --no-print-directory private-pg
+	@$(AS_USER) test/bin/valgrind $(TESTS)
 
 demo: deps
 	@$(MAKE) --no-print-directory all private-pg >/dev/null

@@ -58,13 +58,26 @@ CREATE FUNCTION pg_temp.contexts(OUT number bigint, OUT bytes bigint) LANGUAGE s
                OR parent = 'TopMemoryContext' AND name NOT IN ('MessageContext', 'TopPortalContext', 'TopTransactionContext'))
       FROM pg_backend_memory_contexts $$;
 
--- Plans and caches fill in the first rounds, and generic plans take the place of custom ones.
+-- Plans and caches fill in the first rounds, and when another database's doings empty them; a leak is there in every
+-- round. So the round counts that grew least.
+CREATE FUNCTION pg_temp.least_growth(OUT number bigint, OUT bytes bigint) LANGUAGE plpgsql AS $$
+DECLARE
+    before record;
+    after record;
+BEGIN
+    FOR i IN 1 .. 5 LOOP
+        before := pg_temp.contexts();
+        PERFORM pg_temp.all_calls(50);
+        after := pg_temp.contexts();
+        number := least(number, after.number - before.number);
+        bytes := least(bytes, after.bytes - before.bytes);
+    END LOOP;
+END $$;
+
 SELECT is(pg_temp.all_calls(100), NULL, 'each call ends as expected');
-SELECT * FROM pg_temp.contexts() \g /dev/null
-SELECT number AS n, bytes AS b FROM pg_temp.contexts() \gset
-SELECT pg_temp.all_calls(100) \g /dev/null
-SELECT cmp_ok(number, '<=', :n::bigint, 'no memory context is left over by a call') FROM pg_temp.contexts();
--- A leak of a hundred bytes a call would be 170,000.
-SELECT cmp_ok(bytes - :b, '<', 65536::bigint, 'and none has grown') FROM pg_temp.contexts();
+SELECT * FROM pg_temp.least_growth() \gset
+SELECT cmp_ok(:number, '<=', 0, 'no memory context is left over by a call');
+-- A leak of a hundred bytes in one of the calls would be 5,000.
+SELECT cmp_ok(:bytes, '<', 4096, 'and none has grown');
 SELECT * FROM finish();
 ROLLBACK;

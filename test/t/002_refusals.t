@@ -131,6 +131,10 @@ is_problem($ann->post('/v1/uploads', { name => 'huge', size => 1 << 40 }), 507, 
 $cs->sql(q{UPDATE groupshare.plan SET quota_bytes = 1000, max_object_bytes = 900 WHERE name = 'standard'});
 is_problem($ann->post('/v1/uploads', { name => 'big', size => 901 }), 413, 'too_large', 'upload: more than the plan allows');
 is_reply($ann->post('/v1/uploads', { name => 'fits', size => 900 }), 201, 'upload: as much as the plan allows');
+is_problem($bob->post('/v1/downloads', { owner => 'ann@example.org', name => 'fits' }),
+    404, 'not_found', 'download: a pending share looks like none to others');
+is_problem($ann->post('/v1/downloads', { owner => 'ann@example.org', name => 'fits' }),
+    409, 'share_pending', 'download: its owner is told that it is pending');
 is_problem($ann->post('/v1/uploads', { name => 'over', size => 101 }), 413, 'quota_exceeded', 'upload: over quota');
 is_problem($bob->post('/v1/downloads', { owner => 'ann@example.org' }), 400, 'invalid_parameter', 'download: no name');
 is_problem($bob->post('/v1/downloads', { share => $nobody }), 404, 'not_found', 'download: nothing');

@@ -406,6 +406,7 @@ subtest 'TLS' => sub {
 	like($out, qr/No ALPN negotiated/, 'none at all: the connection ends');
 	unlike($client->('-tls1_1', '-alpn', 'h2'), qr/ALPN protocol: h2/, 'TLS 1.1');
 	like($client->('-tls1_2', '-alpn', 'h2'), qr/Cipher\s+: ECDHE-ECDSA-AES/);
+	is((curl({ %$tls, settings => { 'listen.cleartext' => 'true' } }, '/healthz'))[0], 0, 'HTTP/2 without TLS: only where a setting allows it');
 	is((curl($tls, '/healthz'))[0], 200);
 };
 

@@ -9,7 +9,8 @@ use Carp qw(croak);
 use GroupShare::Env qw(pg_program pg_template scratch);
 use GroupShare::Process qw(run run_ok slurp spit wait_for);
 
-# new(name =>, conf => {setting => value}[, dir =>, fsync => 0]): made and started.
+# new(name =>, conf => {setting => value}[, dir =>, fsync => 0, under => [command]]): made and started, under the command
+# if one is given (valgrind ...).
 sub new {
     my ($class, %o) = @_;
     my $self = bless { name => 'pg', %o }, $class;
@@ -54,7 +55,7 @@ sub start {
     while (1) {
         $self->{process} = GroupShare::Process->start(
             name    => "PostgreSQL $self->{name}",
-            command => [ pg_program('postgres'), '-D', "$self->{dir}/data" ],
+            command => [ @{ $self->{under} || [] }, pg_program('postgres'), '-D', "$self->{dir}/data" ],
             log     => "$self->{dir}/log",
             cwd     => $self->{dir},
             env     => { LC_ALL => 'C.UTF-8' },
