@@ -83,7 +83,10 @@ static bool body_reserve(GsStream *stream, size_t size)
 
 static void body_collect(GsStream *stream, const uint8_t *bytes, size_t size)
 {
-	if (size > stream->handler->max_body_bytes - stream->body_size) {
+	const size_t limit = stream->handler->max_body_bytes;
+
+	/* a reload may have put the limit below what is there already */
+	if (stream->body_size > limit || size > limit - stream->body_size) {
 		gs_problem_send(stream, 413, "too_large", "the request body is too large", NULL, 0);
 		return;
 	}

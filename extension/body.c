@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
@@ -16,6 +17,7 @@
 
 #define SHA256_BYTES 32
 #define UUID_TEXT_BYTES 36
+#define UNKNOWN_SHOWN_BYTES 64
 
 static void refuse(const char *name, const char *want)
 {
@@ -37,7 +39,9 @@ static void refuse_unknown(const char *const *known, const char *key, int size)
 	initStringInfo(&list);
 	for (const char *const *name = known; name != NULL && *name != NULL; name++)
 		appendStringInfo(&list, "%s%s", name == known ? "" : ", ", *name);
-	ereport(ERROR, (errcode(GS_ERR_UNKNOWN_MEMBER), errmsg("unknown member \"%.*s\"", size, key),
+	/* The name is the sender's, and may be as long as a body: enough of it to be recognized. */
+	ereport(ERROR, (errcode(GS_ERR_UNKNOWN_MEMBER),
+					errmsg("unknown member \"%s\"", pnstrdup(key, pg_mbcliplen(key, size, UNKNOWN_SHOWN_BYTES))),
 					list.len > 0 ? errhint("Known are: %s.", list.data) : errhint("None is known here.")));
 }
 

@@ -41,6 +41,18 @@ static void log_error(GsStream *stream, const GsApi *api, const GsPgReply *reply
 		   "sqlstate", reply->sqlstate, "error", text, NULL);
 }
 
+/* Ends the text in front of a character that did not fit whole: half of one would make it no UTF-8, so no JSON. */
+static void end_at_character(char *text)
+{
+	size_t size = strlen(text);
+
+	while (size > 0 && ((unsigned char)text[size - 1] & 0xc0) == 0x80)
+		size--;
+	if (size > 0 && (unsigned char)text[size - 1] >= 0xc0)
+		size--;
+	text[size] = '\0';
+}
+
 static void send_error(GsStream *stream, const GsApi *api, const GsPgReply *reply)
 {
 	const GsSqlstate *row = gs_sqlstate_find(reply->sqlstate);
@@ -52,8 +64,9 @@ static void send_error(GsStream *stream, const GsApi *api, const GsPgReply *repl
 		gs_problem_send(stream, row->status, row->code, row->text, NULL, row->retry_after_s);
 		return;
 	}
-	snprintf(detail, sizeof detail, "%s%s%s", reply->message ? reply->message : "", reply->detail ? ": " : "",
-			 reply->detail ? reply->detail : "");
+	if (snprintf(detail, sizeof detail, "%s%s%s", reply->message ? reply->message : "", reply->detail ? ": " : "",
+				 reply->detail ? reply->detail : "") >= (int)sizeof detail)
+		end_at_character(detail);
 	gs_problem_send(stream, row->status, row->code, detail, reply->hint, row->retry_after_s);
 }
 

@@ -14,6 +14,7 @@ static GsBlock *add_block(GsBlocks *blocks, size_t block_size)
 		return NULL;
 	block->next = NULL;
 	block->used = 0;
+	block->size = block_size;
 	if (blocks->last != NULL)
 		blocks->last->next = block;
 	else
@@ -30,11 +31,11 @@ size_t gs_blocks_append(GsBlocks *blocks, size_t block_size, const uint8_t *byte
 		GsBlock *block = blocks->last;
 		size_t part;
 
-		if (block == NULL || block->used == block_size)
+		if (block == NULL || block->used == block->size)
 			block = add_block(blocks, block_size);
 		if (block == NULL)
 			break;
-		part = block_size - block->used < left ? block_size - block->used : left;
+		part = block->size - block->used < left ? block->size - block->used : left;
 		memcpy(block->bytes + block->used, bytes, part);
 		block->used += part;
 		blocks->bytes += part;

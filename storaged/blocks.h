@@ -12,7 +12,7 @@
 
 typedef struct GsBlock {
 	struct GsBlock *next;
-	size_t used;
+	size_t used, size;
 	uint8_t bytes[];
 } GsBlock;
 
@@ -21,7 +21,8 @@ typedef struct GsBlocks {
 	size_t bytes;
 } GsBlocks;
 
-/* Copies the bytes to the end; returns how many, less than `size` when out of memory. */
+/* Copies the bytes to the end, into new blocks of `block_size` where they are needed; returns how many, less than
+ * `size` when out of memory. */
 __attribute__((warn_unused_result)) size_t gs_blocks_append(GsBlocks *blocks, size_t block_size, const uint8_t *bytes,
 															size_t size);
 /* Moves everything from `from` into the empty `to`. */

@@ -91,6 +91,8 @@ is_reply($ann->post('/v1/uploads', { name => "weird '; DROP TABLE x; -- \"\$1 \x
 
 # Groups.
 is_problem($ann->post('/v1/groups', { name => 'x', colour => 'red' }), 400, 'unknown_member', 'create: an unknown member');
+is_problem($ann->post('/v1/groups', { name => 'x', ('a' x $_) . "\x{20ac}" x 5000 => 1 }),
+    400, 'unknown_member', 'create: a member with a name of 15 kB') for 0 .. 2;
 is_problem($ann->post('/v1/groups', { name => 7 }), 400, 'invalid_parameter', 'create: a name that is a number');
 is_problem($ann->post('/v1/groups', { name => 'x', settings => { join => { rule => 'whoever' } } }),
     400, 'invalid_parameter', 'create: an unknown rule');

@@ -81,6 +81,26 @@ my $cs4 = new_stub_server(name => 'cs4');
 spit($config, $text . "[control.cs4]\nconninfo = host=" . $cs4->host . " dbname=stub user=gateway\n");
 $gateway->{process}->signal('HUP');
 ok(wait_for(sub { http('GET', "$url/v1/shares", token => session_of('cs4'))->{status} == 200 }, 'cs4'), 'a new one is connected');
+
+# HUP: a limit becomes less than what a request has sent already.
+my $received = sub { http('GET', "$url/metrics")->{body} =~ /^groupshare_http_received_bytes_total\{[^}]*\} (\d+)/m; return $1 };
+my $fifo = scratch('fifo') . '/body';
+POSIX::mkfifo($fifo, 0600) or die "$fifo: $!";
+my $before  = $received->();
+my $reloads = () = $gateway->log =~ /settings reloaded/g;
+my $long    = http_begin('POST', "$url/v1/groups", token => session_of('cs4'), file => $fifo);
+open my $body, '>', $fifo or die "$fifo: $!";
+$body->autoflush(1);
+local $SIG{PIPE} = 'IGNORE';
+print $body 'x' x 100_000;
+wait_for(sub { $received->() - $before > 90_000 }, 'the first part of a body');
+spit($config, $text . "[control.cs4]\nconninfo = host=" . $cs4->host . " dbname=stub user=gateway\n[gateway]\nmax_body_bytes = 1024\n");
+$gateway->{process}->signal('HUP');
+wait_for(sub { $reloads < (() = $gateway->log =~ /settings reloaded/g) }, 'the smaller limit');
+print $body 'x' x 100_000;
+close $body;
+is_problem(http_finish($long), 413, 'too_large', 'a body that a new limit forbids');
+is_reply(http('GET', "$url/v1/shares", token => session_of('cs4')), 200, 'and nothing else happens');
 spit($config, "[gateway]\nnonsense = 1\n");
 $gateway->{process}->signal('HUP');
 wait_for(sub { $gateway->log =~ /not reloaded/ }, 'the complaint');

@@ -248,6 +248,27 @@ static void test_sidecar(void **state)
 	assert_false(gs_sidecar_decode(broken, size, &again));
 }
 
+/* A setting that changes during an upload: blocks stay as large as they were made. */
+static void test_blocks_resized(void **state)
+{
+	static const size_t sizes[] = {64, 256, 16, 100};
+	uint8_t bytes[40];
+	GsBlocks blocks = {0};
+	size_t seen = 0;
+
+	(void)state;
+	memset(bytes, 'x', sizeof(bytes));
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		assert_int_equal(gs_blocks_append(&blocks, sizes[i], bytes, sizeof(bytes)), sizeof(bytes));
+	for (const GsBlock *block = blocks.first; block != NULL; block = block->next) {
+		assert_true(block->used <= block->size);
+		seen += block->used;
+	}
+	assert_int_equal(blocks.first->used, 64);
+	assert_int_equal(seen, 4 * sizeof(bytes));
+	assert_int_equal(gs_blocks_clear(&blocks), 4 * sizeof(bytes));
+}
+
 static void test_blocks(void **state)
 {
 	GsBlocks blocks = {0}, moved = {0};
@@ -377,10 +398,10 @@ static void test_progress(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_range),       cmocka_unit_test(test_condition), cmocka_unit_test(test_offset),
-		cmocka_unit_test(test_disposition), cmocka_unit_test(test_codec),     cmocka_unit_test(test_uuid),
-		cmocka_unit_test(test_sidecar),     cmocka_unit_test(test_blocks),    cmocka_unit_test(test_active),
-		cmocka_unit_test(test_patch_head),  cmocka_unit_test(test_progress)};
+		cmocka_unit_test(test_range),       cmocka_unit_test(test_condition),  cmocka_unit_test(test_offset),
+		cmocka_unit_test(test_disposition), cmocka_unit_test(test_codec),      cmocka_unit_test(test_uuid),
+		cmocka_unit_test(test_sidecar),     cmocka_unit_test(test_blocks),     cmocka_unit_test(test_blocks_resized),
+		cmocka_unit_test(test_active),      cmocka_unit_test(test_patch_head), cmocka_unit_test(test_progress)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
