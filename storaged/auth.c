@@ -47,6 +47,11 @@ bool gs_auth_check(GsStream *stream, const GsStore *store, GsTicket *ticket)
 		refuse(stream, error);
 		return false;
 	}
+	if (gs_revocation_covers(&store->revocations, ticket)) {
+		gs_problem_send(stream, 401, "ticket_revoked", "the right behind the ticket was taken back",
+						"ask for the share again, if it is still yours to have", 0);
+		return false;
+	}
 	if (object == NULL || strcmp(object, ticket->object.text) != 0) {
 		gs_problem_send(stream, 403, "ticket_scope", "the ticket is for another object", NULL, 0);
 		return false;

@@ -29,6 +29,11 @@ __attribute__((format(printf, 2, 3))) static void call_add(GsCall *call, const c
 	call->used += (size_t)size + 1;
 }
 
+void gs_call_listen(GsCall *call)
+{
+	call_begin(call, "LISTEN groupshare_device");
+}
+
 void gs_call_announce(GsCall *call, const GsStore *store, const GsSpace *space, uint64_t staged_bytes)
 {
 	call_begin(call, "SELECT groupshare.device_announce($1::bigint, $2::text, $3::bigint, $4::bigint, $5::bigint, "
@@ -104,20 +109,27 @@ static bool parse_keys(const json_t *object, GsReply *reply)
 	return true;
 }
 
-bool gs_reply_parse_announce(const char *text, GsReply *reply)
+/* An id that may be null. */
+static bool parse_optional(const json_t *value, bool *has, GsUuid *id)
 {
-	json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	const char *name = json_string_value(json_object_get(value, "server_name"));
-	bool good;
+	*has = value != NULL && !json_is_null(value);
+	return !*has || gs_uuid_parse(json_string_value(value), id);
+}
 
-	memset(reply, 0, sizeof(*reply));
-	good = gs_uuid_parse(json_string_value(json_object_get(value, "server")), &reply->server) &&
-		   gs_uuid_parse(json_string_value(json_object_get(value, "device")), &reply->device) && name != NULL &&
-		   strlen(name) <= GS_CONTROL_NAME_MAX && parse_keys(value, reply) && reply->has_keys;
-	if (good)
-		strcpy(reply->server_name, name);
-	json_decref(value);
-	return good;
+static bool parse_item(const json_t *item, const char *kind, GsWorkItem *work)
+{
+	const json_t *before = json_object_get(item, "before"), *until = json_object_get(item, "until");
+
+	*work = (GsWorkItem){.id = json_integer_value(json_object_get(item, "id"))};
+	if (!parse_optional(json_object_get(item, "object"), &work->has_object, &work->object) ||
+		!parse_optional(json_object_get(item, "terminal"), &work->has_terminal, &work->terminal))
+		return false;
+	work->kind = kind[0] == 'd' ? GS_WORK_DELETE : GS_WORK_REVOKE;
+	if (work->kind == GS_WORK_DELETE)
+		return work->has_object;
+	work->before_s = json_integer_value(before);
+	work->until_s = json_integer_value(until);
+	return json_is_integer(before) && json_is_integer(until) && (work->has_object || work->has_terminal);
 }
 
 static bool parse_work(const json_t *object, GsReply *reply)
@@ -128,20 +140,35 @@ static bool parse_work(const json_t *object, GsReply *reply)
 		return false;
 	for (size_t i = 0; i < json_array_size(list) && reply->work_count < GS_WORK_MAX; i++) {
 		const json_t *item = json_array_get(list, i);
-		const json_t *id = json_object_get(item, "id");
 		const char *kind = json_string_value(json_object_get(item, "kind"));
-		GsWorkItem *work = &reply->work[reply->work_count];
 
-		if (!json_is_integer(id) || kind == NULL)
+		if (!json_is_integer(json_object_get(item, "id")) || kind == NULL)
 			return false;
-		if (strcmp(kind, "delete") != 0)
+		if (strcmp(kind, "delete") != 0 && strcmp(kind, "revoke") != 0)
 			continue;
-		if (!gs_uuid_parse(json_string_value(json_object_get(item, "object")), &work->object))
+		if (!parse_item(item, kind, &reply->work[reply->work_count]))
 			return false;
-		work->id = json_integer_value(id);
 		reply->work_count++;
 	}
+	reply->more_revoked = reply->work_count == GS_WORK_MAX && reply->work[GS_WORK_MAX - 1].kind == GS_WORK_REVOKE;
 	return true;
+}
+
+bool gs_reply_parse_announce(const char *text, GsReply *reply)
+{
+	json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	const char *name = json_string_value(json_object_get(value, "server_name"));
+	bool good;
+
+	memset(reply, 0, sizeof(*reply));
+	good = gs_uuid_parse(json_string_value(json_object_get(value, "server")), &reply->server) &&
+		   gs_uuid_parse(json_string_value(json_object_get(value, "device")), &reply->device) && name != NULL &&
+		   strlen(name) <= GS_CONTROL_NAME_MAX && parse_keys(value, reply) && reply->has_keys &&
+		   parse_work(value, reply);
+	if (good)
+		strcpy(reply->server_name, name);
+	json_decref(value);
+	return good;
 }
 
 bool gs_reply_parse_report(const char *text, GsReply *reply)

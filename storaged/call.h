@@ -9,8 +9,8 @@
 #include "storaged/store.h"
 
 #define GS_CALL_PARAMS_MAX 7
-#define GS_CALL_TEXT_MAX 4096
-#define GS_WORK_MAX 100
+#define GS_CALL_TEXT_MAX 32768
+#define GS_WORK_MAX 1000 /* a page of work; of a longer one the first */
 
 typedef struct GsCall {
 	const char *sql; /* constant */
@@ -20,9 +20,14 @@ typedef struct GsCall {
 	size_t used;
 } GsCall;
 
+typedef enum GsWorkKind { GS_WORK_DELETE, GS_WORK_REVOKE } GsWorkKind;
+
 typedef struct GsWorkItem {
 	int64_t id;
-	GsUuid object;
+	GsWorkKind kind;
+	bool has_object, has_terminal;
+	GsUuid object, terminal;
+	int64_t before_s, until_s; /* REVOKE */
 } GsWorkItem;
 
 typedef struct GsReply {
@@ -34,10 +39,13 @@ typedef struct GsReply {
 		char kid[GS_TICKET_KID_MAX + 1];
 		uint8_t key[GS_TICKET_KEY_BYTES];
 	} keys[GS_TICKET_KEYS_MAX];
-	size_t work_count; /* report only; items of a kind that we don't know are left out, and so stay open */
+	bool more_revoked; /* the page ends amid revocations, which come first */
+	size_t work_count; /* items of a kind that we don't know are left out, and so stay open */
 	GsWorkItem work[GS_WORK_MAX];
 } GsReply;
 
+/* Wake-ups from here on. */
+void gs_call_listen(GsCall *call);
 void gs_call_announce(GsCall *call, const GsStore *store, const GsSpace *space, uint64_t staged_bytes);
 void gs_call_report(GsCall *call, const GsStore *store, const GsSpace *space, uint64_t staged_bytes);
 void gs_call_receipt(GsCall *call, const GsStore *store, const GsUuid *object, uint64_t size_bytes,

@@ -16,13 +16,13 @@
 #include "storaged/receipt.h"
 #include "storaged/work.h"
 
-typedef enum CallKind { CALL_ANNOUNCE, CALL_REPORT, CALL_RECEIPT, CALL_WORK_DONE } CallKind;
+typedef enum CallKind { CALL_LISTEN, CALL_ANNOUNCE, CALL_REPORT, CALL_RECEIPT, CALL_WORK_DONE } CallKind;
 
 struct GsControl {
 	GsStore *store;
 	GsLink link;
-	GsServer *server; /* who it announced as; kept over reconnects */
-	bool announced;   /* on this connection */
+	GsServer *server;          /* who it announced as; kept over reconnects */
+	bool listening, announced; /* on this connection */
 	uv_timer_t report_timer;
 	size_t *open_handles; /* while stopping */
 	size_t own_handles;
@@ -36,7 +36,7 @@ struct GsControl {
 	GsCall call;
 	GsReceipt *receipt; /* on the wire */
 	int64_t work_done[GS_WORK_MAX];
-	size_t work_done_count;
+	size_t work_done_count, work_done_sent; /* to be told; of them on the wire */
 	GsReply reply;
 };
 
@@ -118,7 +118,10 @@ static void send_receipt(GsControl *control, GsReceipt *receipt)
 	send_call(control, CALL_RECEIPT);
 }
 
-/* Sends the next call. A report comes first: it is rare, and must not wait behind a long queue of receipts. */
+/*
+ * Sends the next call. Wake-ups are listened to before the announcement, whose answer has all work until then. Finished
+ * work goes before a report, which would only be told the same work again; a report before the long queue of receipts.
+ */
 static void pump(GsControl *control)
 {
 	bool due = !control->announced || control->report_due;
@@ -126,6 +129,17 @@ static void pump(GsControl *control)
 
 	if (control->link.state != GS_LINK_IDLE)
 		return;
+	if (!control->listening) {
+		gs_call_listen(&control->call);
+		send_call(control, CALL_LISTEN);
+		return;
+	}
+	if (control->announced && control->work_done_count > 0) {
+		control->work_done_sent = control->work_done_count;
+		gs_call_work_done(&control->call, control->store, control->work_done, control->work_done_count);
+		send_call(control, CALL_WORK_DONE);
+		return;
+	}
 	if (due && control->measured) {
 		send_space(control);
 		return;
@@ -134,10 +148,7 @@ static void pump(GsControl *control)
 		measure(control);
 	if (!control->announced)
 		return;
-	if (control->work_done_count > 0) {
-		gs_call_work_done(&control->call, control->store, control->work_done, control->work_done_count);
-		send_call(control, CALL_WORK_DONE);
-	} else if ((receipt = gs_receipt_next(control->server)) != NULL) {
+	if ((receipt = gs_receipt_next(control->server)) != NULL) {
 		send_receipt(control, receipt);
 	}
 }
@@ -152,6 +163,14 @@ static void report_fired(uv_timer_t *timer)
 
 /* Answers: each returns what is wrong with it, or NULL ----------------------------------------------------------------
  */
+
+/* Work, then keys: no ticket is good before all revocations in force are known, which may take several pages. */
+static void take_work(GsControl *control)
+{
+	gs_work_take(control->store, control->server, control->reply.work, control->reply.work_count);
+	if (control->reply.more_revoked)
+		control->report_due = true;
+}
 
 static const char *take_keys(GsControl *control)
 {
@@ -192,10 +211,11 @@ static const char *announced(GsControl *control, const char *value)
 	control->server = server;
 	server->control = control;
 	server->device = control->reply.device;
-	wrong = take_keys(control);
+	set_announced(control, true);
+	take_work(control);
+	wrong = control->reply.more_revoked ? NULL : take_keys(control);
 	if (wrong != NULL)
 		return wrong;
-	set_announced(control, true);
 	gs_receipt_retry(server);
 	uv_timer_start(&control->report_timer, report_fired, interval_ms, interval_ms);
 	gs_log(GS_LOG_INFO, NULL, "announced", "server", control->link.name, "device", server->device.text, NULL);
@@ -208,13 +228,13 @@ static const char *reported(GsControl *control, const char *value)
 
 	if (!gs_reply_parse_report(value, &control->reply))
 		return "the answer to a report is malformed";
-	if (control->reply.has_keys)
+	take_work(control);
+	if (control->reply.has_keys && !control->reply.more_revoked)
 		wrong = take_keys(control);
 	if (wrong != NULL)
 		return wrong;
 	gs_link_praise(&control->link);
 	gs_receipt_retry(control->server);
-	gs_work_take(control->store, control->server, control->reply.work, control->reply.work_count);
 	return NULL;
 }
 
@@ -260,6 +280,13 @@ static const char *call_failed(GsControl *control, const GsAnswer *answer)
 	return NULL;
 }
 
+static void work_told(GsControl *control)
+{
+	control->work_done_count -= control->work_done_sent;
+	memmove(control->work_done, control->work_done + control->work_done_sent,
+			control->work_done_count * sizeof(control->work_done[0]));
+}
+
 static void link_answered(void *owner, const GsAnswer *answer)
 {
 	GsControl *control = owner;
@@ -267,6 +294,8 @@ static void link_answered(void *owner, const GsAnswer *answer)
 
 	if (answer->value == NULL)
 		wrong = call_failed(control, answer);
+	else if (control->kind == CALL_LISTEN)
+		control->listening = true;
 	else if (control->kind == CALL_ANNOUNCE)
 		wrong = announced(control, answer->value);
 	else if (control->kind == CALL_REPORT)
@@ -274,7 +303,7 @@ static void link_answered(void *owner, const GsAnswer *answer)
 	else if (control->kind == CALL_RECEIPT)
 		wrong = receipted(control, answer->value);
 	else
-		control->work_done_count = 0;
+		work_told(control);
 	/* The next connection starts with an announcement, which is also what GS033 asks for. */
 	if (wrong != NULL)
 		gs_link_drop(&control->link, wrong);
@@ -287,6 +316,17 @@ static void link_up(void *owner)
 	pump(owner);
 }
 
+/* New work that should not wait. The payload: whom it is for, empty for all. */
+static void link_notified(void *owner, const char *payload)
+{
+	GsControl *control = owner;
+
+	if (!control->announced || (payload[0] != '\0' && strstr(payload, control->server->device.text) == NULL))
+		return;
+	control->report_due = true;
+	pump(control);
+}
+
 static void link_down(void *owner)
 {
 	GsControl *control = owner;
@@ -295,6 +335,7 @@ static void link_down(void *owner)
 		gs_receipt_unsent(control->receipt);
 	control->receipt = NULL;
 	control->work_done_count = 0; /* repeated by the next report */
+	control->listening = false;
 	control->measured = false;
 	control->report_due = false;
 	set_announced(control, false);
@@ -306,7 +347,8 @@ static void link_down(void *owner)
 
 GsControl *gs_control_start(GsStore *store, const char *name, const char *conninfo)
 {
-	static const GsLinkOwner callbacks = {.up = link_up, .answered = link_answered, .down = link_down};
+	static const GsLinkOwner callbacks = {
+		.up = link_up, .answered = link_answered, .notified = link_notified, .down = link_down};
 	GsControl *control = calloc(1, sizeof(*control));
 
 	if (control == NULL)
@@ -335,10 +377,10 @@ void gs_control_kick(GsControl *control)
 
 void gs_control_work_done(GsControl *control, const int64_t *ids, size_t count)
 {
-	if (control->work_done_count > 0 || count > GS_WORK_MAX)
+	if (count > GS_WORK_MAX - control->work_done_count)
 		return;
-	memcpy(control->work_done, ids, count * sizeof(*ids));
-	control->work_done_count = count;
+	memcpy(control->work_done + control->work_done_count, ids, count * sizeof(*ids));
+	control->work_done_count += count;
 	pump(control);
 }
 

@@ -21,7 +21,7 @@ const char *gs_control_name(const GsControl *control);
 void gs_control_set_conninfo(GsControl *control, const char *conninfo);
 /* A receipt was queued. */
 void gs_control_kick(GsControl *control);
-/* To be told to the server; `count` <= GS_WORK_MAX, one batch at a time (the server repeats what was not told). */
+/* To be told to the server; what does not fit, GS_WORK_MAX at a time, the server repeats. */
 void gs_control_work_done(GsControl *control, const int64_t *ids, size_t count);
 /* The server knows this device as present. */
 bool gs_control_announced(const GsControl *control);

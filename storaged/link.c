@@ -95,7 +95,9 @@ static void call_finished(GsLink *link)
 	link->result = NULL;
 	uv_timer_stop(&link->timer);
 	set_state(link, GS_LINK_IDLE);
-	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+	if (PQresultStatus(result) == PGRES_COMMAND_OK) {
+		answer.value = answer.message = "";
+	} else if (PQresultStatus(result) != PGRES_TUPLES_OK) {
 		const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
 		answer.sqlstate = sqlstate != NULL ? sqlstate : "";
@@ -106,6 +108,17 @@ static void call_finished(GsLink *link)
 	}
 	link->callbacks->answered(link->owner, &answer);
 	PQclear(result);
+}
+
+/* A callback may drop the connection, or start a call on it. */
+static void read_notifications(GsLink *link)
+{
+	PGnotify *notification;
+
+	while (link->conn != NULL && (notification = PQnotifies(link->conn)) != NULL) {
+		link->callbacks->notified(link->owner, notification->extra);
+		PQfreemem(notification);
+	}
 }
 
 static void read_results(GsLink *link)
@@ -126,6 +139,8 @@ static void read_results(GsLink *link)
 	}
 	if (link->state == GS_LINK_IDLE && PQstatus(link->conn) == CONNECTION_BAD)
 		gs_link_drop(link, PQerrorMessage(link->conn));
+	else
+		read_notifications(link);
 }
 
 static void socket_ready(uv_poll_t *poll, int status, int events)

@@ -19,7 +19,7 @@ typedef enum GsLinkState {
 } GsLinkState;
 
 typedef struct GsAnswer {
-	const char *value;    /* of the one row and column; NULL on an error */
+	const char *value;    /* of the one row and column; "" of a command without rows; NULL on an error */
 	const char *sqlstate; /* "" when there is none; valid during the callback, as the others */
 	const char *message;
 } GsAnswer;
@@ -28,6 +28,7 @@ struct GsLink;
 typedef struct GsLinkOwner {
 	void (*up)(void *owner);                               /* connected and idle */
 	void (*answered)(void *owner, const GsAnswer *answer); /* idle again */
+	void (*notified)(void *owner, const char *payload);    /* a notification on any channel listened to */
 	void (*down)(void *owner); /* lost, also during a call, which is then without answer; it will come back */
 } GsLinkOwner;
 

@@ -159,6 +159,7 @@ static void worker_stop(void *state)
 		uv_run(store->loop, UV_RUN_ONCE);
 	gs_receipt_free_all(store);
 	gs_staged_free_all(store);
+	gs_revocation_free(&store->revocations);
 	gs_disk_close(&store->disk);
 	free(store);
 }

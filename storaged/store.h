@@ -11,6 +11,7 @@
 
 #include "storaged/active.h"
 #include "storaged/disk.h"
+#include "storaged/revocation.h"
 #include "storaged/settings.h"
 #include "storaged/ticket.h"
 
@@ -55,6 +56,7 @@ typedef struct GsStore {
 	int64_t epoch;
 	char url[GS_URL_MAX];
 	GsTicketKeys keys;
+	GsRevocations revocations;
 	GsActiveTable active;
 	GsActiveTable staged; /* unfinished uploads that nobody is at work on (staged.h) */
 	size_t staged_count;

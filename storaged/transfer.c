@@ -2,6 +2,8 @@
 /* The list of what runs under tickets; see transfer.h. */
 #include "storaged/transfer.h"
 
+#include "daemon/log.h"
+
 void gs_transfer_open(GsStore *store, GsTransfer *transfer, GsStream *stream, const GsTicket *ticket,
 					  void (*closed)(GsTransfer *transfer))
 {
@@ -22,4 +24,17 @@ void gs_transfer_closed(GsStream *stream)
 	TAILQ_REMOVE(&store->open, transfer, link);
 	transfer->stream = NULL;
 	transfer->closed(transfer);
+}
+
+void gs_transfer_cut_revoked(GsStore *store)
+{
+	GsTransfer *transfer;
+
+	/* A reset closes its stream later, from the connection's own turn: the list stays as it is here. */
+	TAILQ_FOREACH(transfer, &store->open, link)
+	if (gs_revocation_covers(&store->revocations, &transfer->ticket)) {
+		gs_log(GS_LOG_INFO, gs_stream_request_id(transfer->stream), "a transfer is cut: its ticket was revoked",
+			   "object", transfer->ticket.object.text, NULL);
+		gs_stream_reset(transfer->stream);
+	}
 }

@@ -23,4 +23,7 @@ void gs_transfer_open(GsStore *store, GsTransfer *transfer, GsStream *stream, co
 /* For GsHandler.closed. */
 void gs_transfer_closed(GsStream *stream);
 
+/* Resets the streams whose tickets have been revoked. */
+void gs_transfer_cut_revoked(GsStore *store);
+
 #endif

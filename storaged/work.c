@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Deletions ordered by a control server; see work.h. One batch a server at a time, claimed before it goes to the pool.
+/*
+ * Work ordered by a control server; see work.h. Deletions: one batch a server at a time, claimed before it goes to the
+ * pool.
  */
 #include "storaged/work.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "daemon/log.h"
 #include "storaged/control.h"
 #include "storaged/journal.h"
 #include "storaged/measure.h"
 #include "storaged/staged.h"
+#include "storaged/transfer.h"
 
 typedef struct Removal {
 	GsActive active;
@@ -86,34 +90,69 @@ static void batch_done(void *owner)
 	free(batch);
 }
 
+static void take_revocations(GsStore *store, GsServer *server, const GsWorkItem *items, size_t count)
+{
+	int64_t now_s = (int64_t)time(NULL), ids[GS_WORK_MAX];
+	size_t done = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const GsWorkItem *item = &items[i];
+		GsRevocation told = {.server = server->id,
+							 .has_terminal = item->has_terminal,
+							 .has_object = item->has_object,
+							 .terminal = item->terminal,
+							 .object = item->object,
+							 .before_s = item->before_s,
+							 .until_s = item->until_s};
+
+		if (item->kind == GS_WORK_REVOKE && gs_revocation_add(&store->revocations, &told, now_s))
+			ids[done++] = item->id;
+	}
+	if (done == 0)
+		return;
+	gs_transfer_cut_revoked(store);
+	gs_metric_add(&gs_metric_revoked, (double)done);
+	gs_control_work_done(server->control, ids, done);
+}
+
+static void start_batch(GsStore *store, Batch *batch)
+{
+	if (batch->count == 0) {
+		free(batch);
+		return;
+	}
+	batch->server->working = true;
+	gs_job_submit(&batch->job, store, GS_JOB_LIGHT, batch, batch_run, batch_done);
+}
+
+static void claim_removal(GsStore *store, Batch *batch, const GsWorkItem *item)
+{
+	Removal *removal = &batch->removals[batch->count];
+	GsStaged *staged = gs_staged_find(store, &item->object);
+
+	if (gs_active_find(&store->active, &item->object) != NULL || (staged != NULL && staged->server != batch->server))
+		return;
+	if (staged != NULL)
+		gs_staged_take(staged);
+	removal->staged = staged;
+	gs_active_add(&store->active, &removal->active, &item->object, GS_ACTIVE_REMOVAL);
+	removal->id = item->id;
+	batch->count++;
+}
+
 void gs_work_take(GsStore *store, GsServer *server, const GsWorkItem *items, size_t count)
 {
 	Batch *batch;
 
+	take_revocations(store, server, items, count);
 	if (count == 0 || server->working)
 		return;
 	batch = calloc(1, sizeof(*batch));
 	if (batch == NULL)
 		return;
 	batch->server = server;
-	for (size_t i = 0; i < count && batch->count < GS_WORK_MAX; i++) {
-		Removal *removal = &batch->removals[batch->count];
-
-		GsStaged *staged = gs_staged_find(store, &items[i].object);
-
-		if (gs_active_find(&store->active, &items[i].object) != NULL || (staged != NULL && staged->server != server))
-			continue;
-		if (staged != NULL)
-			gs_staged_take(staged);
-		removal->staged = staged;
-		gs_active_add(&store->active, &removal->active, &items[i].object, GS_ACTIVE_REMOVAL);
-		removal->id = items[i].id;
-		batch->count++;
-	}
-	if (batch->count == 0) {
-		free(batch);
-		return;
-	}
-	server->working = true;
-	gs_job_submit(&batch->job, store, GS_JOB_LIGHT, batch, batch_run, batch_done);
+	for (size_t i = 0; i < count; i++)
+		if (items[i].kind == GS_WORK_DELETE)
+			claim_removal(store, batch, &items[i]);
+	start_batch(store, batch);
 }
