@@ -47,6 +47,7 @@ static void compare_notices(GsPut *put, const json_t *answer)
 		put->held = 0;
 		put->failures = 0;
 		put->begun = false;
+		put->inherited = false;
 		put->whole = false;
 	}
 }

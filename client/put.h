@@ -38,7 +38,8 @@ typedef struct GsPut {
 
 	/* send.c. */
 	bool whole;        /* the device takes no parts: one PUT */
-	bool begun;        /* a stream: its first byte was offered to this device */
+	bool begun;        /* bytes were offered to this object */
+	bool inherited;    /* some of it is from an earlier put */
 	int64_t held;      /* what the device is known to hold */
 	int64_t base;      /* where the current request's body begins */
 	int64_t patch;     /* how much the next request carries at most; adapts to the connection */

@@ -89,8 +89,16 @@ static GsPutNext after_refusal(Attempt *attempt, const GsHttpReply *reply)
 		return GS_PUT_SAME;
 	case 409:
 		return strcmp(box->code, "different") == 0 ? GS_PUT_FAIL : GS_PUT_SAME;
-	case 400:
 	case 422:
+		if (put->inherited) {
+			/* Perhaps what was there before was wrong; the device has dropped it. */
+			put->inherited = false;
+			put->held = 0;
+			return GS_PUT_SAME;
+		}
+		gs_put_has_changed(put);
+		return GS_PUT_FAIL;
+	case 400:
 		gs_put_has_changed(put);
 		return GS_PUT_FAIL;
 	default:
@@ -202,6 +210,7 @@ static GsPutNext forget_earlier(Attempt *attempt)
 	else if (reply.status != 204 && reply.status != 404)
 		next = after_refusal(attempt, &reply);
 	put->held = 0;
+	put->inherited = false;
 	gs_http_reply_clear(&reply);
 	return next;
 }
@@ -225,8 +234,10 @@ static GsPutNext ask_offset(Attempt *attempt)
 		next = after_refusal(attempt, &reply);
 	else if (reply.status > 299 || reply.upload_offset < 0 || reply.upload_offset > put->size)
 		put->whole = true;
-	else
+	else {
+		put->inherited = put->inherited || (!put->begun && reply.upload_offset > 0);
 		now_held(put, reply.upload_offset);
+	}
 	gs_http_reply_clear(&reply);
 	return next;
 }
