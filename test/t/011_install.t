@@ -21,4 +21,15 @@ ok(-e "$dest/opt/gs/$_", $_)
 like(slurp("$dest/opt/gs/lib/systemd/system/groupshare-gateway.service"),
     qr{^ExecStart=/opt/gs/bin/groupshare-gateway }m, 'units name the prefix');
 
+# systemd finds no fault with the units, nor a program missing that they name.
+my $prefix = scratch('prefix');
+run_ok('make', '-s', '-C', root(), '-o', 'extension', '-o', 'daemons', '-o', 'client', 'install-daemons', "PREFIX=$prefix");
+SKIP: {
+    skip 'no systemd-analyze', 1 if !grep { -x "$_/systemd-analyze" } split /:/, $ENV{PATH};
+    ($status, $out, $err) =
+        run({ command => [ 'systemd-analyze', 'verify', glob "$prefix/lib/systemd/system/*.service" ], env => { LC_ALL => 'C' } });
+    # Without a running systemd it may say more than these lines, about the system's own units.
+    is(join('', grep {/groupshare/} split /^/, $err), '', 'units that systemd-analyze verifies');
+}
+
 done_testing;
