@@ -13,6 +13,7 @@
 #include "device.h"
 #include "errcodes.h"
 #include "plan.h"
+#include "replica.h"
 #include "reply.h"
 #include "request.h"
 
@@ -65,21 +66,26 @@ bool gs_copy_fail(const pg_uuid_t *object, const char *state, const bytea *found
 	Datum values[] = {UUIDPGetDatum(object), CStringGetTextDatum(state), PointerGetDatum(found)};
 	const char nulls[] = {' ', ' ', found == NULL ? 'n' : ' '};
 	const char *told = strcmp(state, "quarantined") == 0 ? "damaged" : "missing";
-	char *share;
+	const pg_uuid_t *share;
 
 	if (gs_plan_run(&fail_plan, values, nulls, 0) == 0)
 		return false;
-	share = gs_reply_uuid_text(gs_result_uuid(0, 1));
+	share = gs_result_uuid(0, 1);
 	gs_plan_run(&tell_plan, (Datum[]){UUIDPGetDatum(object), CStringGetTextDatum(told)}, NULL, 0);
-	gs_audit(NULL, told, share, NULL);
+	gs_replica_want(share);
+	gs_audit(NULL, told, gs_reply_uuid_text(share), NULL);
 	return true;
 }
 
 bool gs_copy_return(const pg_uuid_t *object)
 {
+	const pg_uuid_t *share;
+
 	if (gs_plan_run(&return_plan, (Datum[]){UUIDPGetDatum(object)}, NULL, 0) == 0)
 		return false;
-	gs_audit(NULL, "returned", gs_reply_uuid_text(gs_result_uuid(0, 1)), NULL);
+	share = gs_result_uuid(0, 1);
+	gs_replica_want(share);
+	gs_audit(NULL, "returned", gs_reply_uuid_text(share), NULL);
 	return true;
 }
 

@@ -18,6 +18,7 @@
 #include "inventory.h"
 #include "ledger.h"
 #include "plan.h"
+#include "replica.h"
 #include "reply.h"
 #include "request.h"
 #include "settings.h"
@@ -244,7 +245,8 @@ Datum gs_device_report(PG_FUNCTION_ARGS)
 		raise_stale_epoch();
 	gs_reply_begin(&reply);
 	gs_reply_jsonb(&reply, "keys", read_keys(&device));
-	gs_reply_jsonb(&reply, "work", gs_inventory_add_work(&device.id, read_work(&device)));
+	gs_reply_jsonb(&reply, "work",
+				   gs_replica_add_work(&device.id, gs_inventory_add_work(&device.id, read_work(&device))));
 	gs_plan_close();
 	PG_RETURN_JSONB_P(gs_reply_end(&reply));
 }

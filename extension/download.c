@@ -14,10 +14,20 @@
 #include "body.h"
 #include "errcodes.h"
 #include "names.h"
+#include "origin.h"
 #include "plan.h"
 #include "reply.h"
 #include "settings.h"
 #include "ticketing.h"
+
+#define COPIES_MOST 4
+
+typedef struct Copy {
+	pg_uuid_t object;
+	pg_uuid_t device;
+	char *device_name;
+	GsDesignation designation;
+} Copy;
 
 typedef struct Download {
 	pg_uuid_t share;
@@ -25,8 +35,8 @@ typedef struct Download {
 	char *owner;
 	int64 size;
 	bytea *sha256;
-	char *device_name;
-	GsDesignation designation;
+	int copy_count; /* 1 at least */
+	Copy copies[COPIES_MOST];
 } Download;
 
 static const char *const no_params[] = {NULL};
@@ -43,8 +53,8 @@ static GsPlan own_pending_plan = {
 	.types = {UUIDOID, UUIDOID},
 };
 
-/* The copy on a device that reports comes first. */
-static GsPlan copy_plan = {
+/* Those on devices that report come first, then the nearest. */
+static GsPlan copies_plan = {
 	.sql = "SELECT s.name, t.identifier, s.size_bytes, s.sha256, c.object, d.id, d.name"
 		   " FROM groupshare.share s JOIN groupshare.terminal t ON t.id = s.owner"
 		   "   JOIN groupshare.share_copy c ON c.share_id = s.id AND c.state = 'stored'"
@@ -52,8 +62,8 @@ static GsPlan copy_plan = {
 		   "   LEFT JOIN groupshare.device_ledger l ON l.device_id = d.id"
 		   " WHERE s.id = $1 AND s.state = 'stored'"
 		   " ORDER BY coalesce(l.reported_at >= now() - $2 * l.report_interval_ms * interval '1 millisecond', false)"
-		   "   DESC, c.stored_at LIMIT 1",
-	.types = {UUIDOID, INT8OID},
+		   "   DESC, groupshare.location_distance(d.location, $3), c.stored_at, c.object LIMIT $4",
+	.types = {UUIDOID, INT8OID, TEXTOID, INT8OID},
 };
 
 static void raise_not_found(void)
@@ -83,30 +93,85 @@ static void check_right(const GsTerminal *terminal, const pg_uuid_t *share)
 	raise_not_found();
 }
 
+static GsTicketScope scope_of(const GsRequest *request, const Download *download, const Copy *copy)
+{
+	return (GsTicketScope){.device = &copy->device,
+						   .object = &copy->object,
+						   .terminal = &request->terminal->id,
+						   .size = download->size,
+						   .sha256 = download->sha256,
+						   .name = download->name};
+}
+
+/* Tickets for as many of the copies as are in reach; GS025 when none is. */
+static void issue(const GsRequest *request, Download *download, Copy *copies, uint64 count)
+{
+	for (uint64 i = 0; i < count; i++) {
+		GsTicketScope scope = scope_of(request, download, &copies[i]);
+
+		if (gs_ticketing_try(&scope, &copies[i].designation))
+			download->copies[download->copy_count++] = copies[i];
+	}
+	if (download->copy_count == 0) {
+		GsTicketScope scope = scope_of(request, download, &copies[0]);
+
+		copies[0].designation = gs_ticketing_issue(&scope);
+		download->copies[download->copy_count++] = copies[0];
+	}
+}
+
 static Download designate(const GsRequest *request, const pg_uuid_t *share)
 {
-	Datum values[] = {UUIDPGetDatum(share), Int64GetDatum(gs_device_silent_intervals)};
+	GsOrigin origin = gs_origin_find(request->terminal, request->peer);
+	Datum values[] = {UUIDPGetDatum(share), Int64GetDatum(gs_device_silent_intervals),
+					  CStringGetTextDatum(origin.location), Int64GetDatum(COPIES_MOST)};
 	Download download = {.share = *share};
-	pg_uuid_t *object, *device;
+	Copy copies[COPIES_MOST];
+	uint64 count;
 
 	check_right(request->terminal, share);
-	if (gs_plan_run(&copy_plan, values, NULL, 1) == 0)
+	count = gs_plan_run(&copies_plan, values, NULL, 0);
+	if (count == 0)
 		ereport(ERROR, (errcode(GS_ERR_SHARE_DAMAGED), errmsg("no good copy of the share is left"),
 						errhint("Its owner has been told, and can upload the same bytes again.")));
 	download.name = gs_result_text(0, 1);
 	download.owner = gs_result_text(0, 2);
 	download.size = gs_result_int64(0, 3);
 	download.sha256 = gs_result_bytea(0, 4);
-	object = gs_result_uuid(0, 5);
-	device = gs_result_uuid(0, 6);
-	download.device_name = gs_result_text(0, 7);
-	download.designation = gs_ticketing_issue(&(GsTicketScope){.device = device,
-															   .object = object,
-															   .terminal = &request->terminal->id,
-															   .size = download.size,
-															   .sha256 = download.sha256,
-															   .name = download.name});
+	for (uint64 i = 0; i < count; i++) {
+		copies[i].object = *gs_result_uuid(i, 5);
+		copies[i].device = *gs_result_uuid(i, 6);
+		copies[i].device_name = gs_result_text(i, 7);
+	}
+	issue(request, &download, copies, count);
 	return download;
+}
+
+/* The copies after the first, as a JSON array. */
+static Jsonb *alternates_of(const Download *download)
+{
+	JsonbParseState *state = NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 1; i < download->copy_count; i++) {
+		const Copy *copy = &download->copies[i];
+		const char *members[][2] = {{"device", copy->device_name},
+									{"url", copy->designation.url},
+									{"ticket", copy->designation.ticket},
+									{"expires_at", gs_reply_time_text(copy->designation.expires_at)}};
+
+		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+		for (size_t m = 0; m < lengthof(members); m++)
+			for (int part = 0; part < 2; part++) {
+				JsonbValue text = {.type = jbvString};
+
+				text.val.string.val = unconstify(char *, members[m][part]);
+				text.val.string.len = strlen(members[m][part]);
+				pushJsonbValue(&state, part == 0 ? WJB_KEY : WJB_VALUE, &text);
+			}
+		pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
 }
 
 static char *hex_text(const bytea *bytes)
@@ -139,10 +204,11 @@ Datum gs_api_download(PG_FUNCTION_ARGS)
 	gs_reply_text(&reply, "owner", download.owner);
 	gs_reply_int64(&reply, "size", download.size);
 	gs_reply_text(&reply, "sha256", hex_text(download.sha256));
-	gs_reply_text(&reply, "device", download.device_name);
-	gs_reply_text(&reply, "url", download.designation.url);
-	gs_reply_text(&reply, "ticket", download.designation.ticket);
-	gs_reply_time(&reply, "expires_at", download.designation.expires_at);
+	gs_reply_text(&reply, "device", download.copies[0].device_name);
+	gs_reply_text(&reply, "url", download.copies[0].designation.url);
+	gs_reply_text(&reply, "ticket", download.copies[0].designation.ticket);
+	gs_reply_time(&reply, "expires_at", download.copies[0].designation.expires_at);
+	gs_reply_jsonb(&reply, "alternates", alternates_of(&download));
 	return gs_request_reply(fcinfo, 200, gs_reply_end(&reply), NULL);
 }
 
@@ -160,10 +226,10 @@ static Datum download_row(FunctionCallInfo fcinfo, const Download *download)
 	values[OWNER] = CStringGetTextDatum(download->owner);
 	values[SIZE] = Int64GetDatum(download->size);
 	values[SHA256] = PointerGetDatum(download->sha256);
-	values[DEVICE] = CStringGetTextDatum(download->device_name);
-	values[URL] = CStringGetTextDatum(download->designation.url);
-	values[TICKET] = CStringGetTextDatum(download->designation.ticket);
-	values[EXPIRES] = TimestampTzGetDatum(download->designation.expires_at);
+	values[DEVICE] = CStringGetTextDatum(download->copies[0].device_name);
+	values[URL] = CStringGetTextDatum(download->copies[0].designation.url);
+	values[TICKET] = CStringGetTextDatum(download->copies[0].designation.ticket);
+	values[EXPIRES] = TimestampTzGetDatum(download->copies[0].designation.expires_at);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 

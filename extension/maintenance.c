@@ -19,10 +19,12 @@
 
 #include "event.h"
 #include "inquiry.h"
+#include "job.h"
 #include "ledger.h"
 #include "inventory.h"
 #include "maintenance.h"
 #include "plan.h"
+#include "replica.h"
 #include "reply.h"
 #include "reservation.h"
 #include "terminal.h"
@@ -88,6 +90,8 @@ bool gs_maintenance_run(void)
 	more |= gs_plan_run(&work_plan, (Datum[]){batch, Int32GetDatum(WORK_KEPT_DAYS)}, NULL, 0) == BATCH;
 	more |= gs_ledger_close_silent(BATCH) == BATCH;
 	more |= gs_ledger_forget(BATCH) == BATCH;
+	more |= gs_replica_tend(BATCH) == BATCH;
+	more |= gs_job_step();
 	gs_inventory_request_due();
 	gs_plan_close();
 	return more;

@@ -2,8 +2,9 @@
 /*
  * Life of a copy: pending with a live reservation -> stored (settled) or abandoned (expired, cancelled) -> deleted.
  *
- * Invariants: a pending share has exactly one pending copy, and that copy a live reservation; both end in the same
- * transaction. A share is charged to its owner's usage while it is pending or stored.
+ * Invariants: a pending share has exactly one pending copy, a stored one at most one, and that copy a live reservation;
+ * copy and reservation end in the same transaction. A share is charged to its owner's usage while it is pending or
+ * stored.
  *
  * Lock order of everything that changes a share, in all files of the extension:
  *     1. the owner's usage row    notice, deletion, expiry (a receipt charges nothing and leaves it out)
@@ -21,6 +22,7 @@
 #include "placement.h"
 #include "plan.h"
 #include "quota.h"
+#include "replica.h"
 #include "reservation.h"
 #include "settings.h"
 
@@ -60,24 +62,26 @@ static GsPlan end_plan = {
 	.sql =
 		"WITH ended AS (UPDATE groupshare.reservation SET state = $2, ended_at = now()"
 		"   WHERE object = $1 AND state = 'live' RETURNING object, device_id),"
-		" copy AS (UPDATE groupshare.share_copy c SET state = 'abandoned' FROM ended e WHERE c.object = e.object)"
+		" copy AS (UPDATE groupshare.share_copy c SET state = 'abandoned' FROM ended e WHERE c.object = e.object),"
+		" fetched AS (DELETE FROM groupshare.copy_fetch f USING ended e WHERE f.object = e.object)"
 		" INSERT INTO groupshare.device_work (device_id, kind, object) SELECT device_id, 'delete', object FROM ended",
 	.types = {UUIDOID, TEXTOID},
 };
 
 static GsPlan settle_plan = {
 	.sql = "WITH ended AS (UPDATE groupshare.reservation SET state = 'settled', ended_at = now()"
-		   "   WHERE object = $1 AND state = 'live' RETURNING object)"
+		   "   WHERE object = $1 AND state = 'live' RETURNING object),"
+		   " fetched AS (DELETE FROM groupshare.copy_fetch f USING ended e WHERE f.object = e.object)"
 		   " UPDATE groupshare.share_copy c SET state = 'stored', stored_at = now() FROM ended e"
 		   " WHERE c.object = e.object",
 	.types = {UUIDOID},
 };
 
 static GsPlan due_plan = {
-	.sql = "SELECT r.object, r.device_id, r.size_bytes, s.id, s.owner"
+	.sql = "SELECT r.object, r.device_id, r.size_bytes, s.id, s.owner, s.state = 'pending'"
 		   " FROM groupshare.reservation r JOIN groupshare.share_copy c ON c.object = r.object"
 		   "   JOIN groupshare.share s ON s.id = c.share_id JOIN groupshare.usage u ON u.terminal_id = s.owner"
-		   " WHERE r.state = 'live' AND r.expires_at < now() AND s.state = 'pending'"
+		   " WHERE r.state = 'live' AND r.expires_at < now() AND s.state IN ('pending', 'stored')"
 		   " ORDER BY r.device_id LIMIT $1 FOR NO KEY UPDATE OF u, s, r SKIP LOCKED",
 	.types = {INT8OID},
 };
@@ -87,29 +91,23 @@ static GsPlan expire_share_plan = {
 	.types = {UUIDOID},
 };
 
-static GsAllocation *make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid, int wait_ms)
+/* The copy, its placement and its reservation, of bytes that the placement has just reserved. */
+static GsAllocation *record(const GsQuestion *question, const GsPlace *place, const pg_uuid_t *home)
 {
-	const GsQuestion question = {.terminal = request->terminal->identifier,
-								 .plan = request->terminal->plan,
-								 .share = share,
-								 .origin = gs_origin_find(request->terminal, request->peer),
-								 .size = size,
-								 .avoid = avoid};
-	GsPlace *place = gs_placement_reserve(&question, wait_ms);
 	GsAllocation *allocation = palloc0(sizeof(*allocation));
-	Datum values[] = {UUIDPGetDatum(&request->terminal->home),
-					  UUIDPGetDatum(share),
+	Datum values[] = {UUIDPGetDatum(home),
+					  UUIDPGetDatum(question->share),
 					  UUIDPGetDatum(&place->device),
-					  CStringGetTextDatum(question.origin.location),
+					  CStringGetTextDatum(question->origin.location),
 					  Int32GetDatum(place->distance),
 					  JsonbPGetDatum(place->candidates),
-					  Int64GetDatum(size),
+					  Int64GetDatum(question->size),
 					  Int32GetDatum(gs_reservation_lifetime_s),
-					  Float8GetDatum(question.origin.latitude),
-					  Float8GetDatum(question.origin.longitude),
+					  Float8GetDatum(question->origin.latitude),
+					  Float8GetDatum(question->origin.longitude),
 					  UUIDPGetDatum(&place->policy.id),
 					  place->policy.error == NULL ? (Datum)0 : CStringGetTextDatum(place->policy.error)};
-	const char point = question.origin.has_point ? ' ' : 'n';
+	const char point = question->origin.has_point ? ' ' : 'n';
 	const char nulls[] = {' ',
 						  ' ',
 						  ' ',
@@ -128,9 +126,35 @@ static GsAllocation *make(const GsRequest *request, const pg_uuid_t *share, int6
 	allocation->expires_at = gs_result_timestamp(0, 2);
 	allocation->device = place->device;
 	allocation->device_name = place->device_name;
-	allocation->size = size;
+	allocation->size = question->size;
 	allocation->reachable = true;
 	return allocation;
+}
+
+static GsAllocation *make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid, int wait_ms)
+{
+	const GsQuestion question = {.terminal = request->terminal->identifier,
+								 .plan = request->terminal->plan,
+								 .share = share,
+								 .origin = gs_origin_find(request->terminal, request->peer),
+								 .size = size,
+								 .avoid = avoid};
+
+	return record(&question, gs_placement_reserve(&question, wait_ms), &request->terminal->home);
+}
+
+GsAllocation *gs_reservation_replicate(const GsTerminal *owner, const pg_uuid_t *share, const char *location,
+									   int64 size, ArrayType *avoid, char **refusal)
+{
+	const GsQuestion question = {.terminal = owner->identifier,
+								 .plan = owner->plan,
+								 .share = share,
+								 .origin = {.location = location},
+								 .size = size,
+								 .avoid = avoid};
+	GsPlace *place = gs_placement_try(&question, refusal);
+
+	return place == NULL ? NULL : record(&question, place, &owner->home);
 }
 
 GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid)
@@ -151,11 +175,21 @@ GsAllocation *gs_reservation_move(const GsRequest *request, const pg_uuid_t *sha
 
 GsAllocation *gs_reservation_find(const pg_uuid_t *share)
 {
+	GsAllocation *allocation = gs_reservation_look(share);
+
+	if (allocation == NULL)
+		elog(ERROR, "pending share without a live reservation");
+	return allocation;
+}
+
+GsAllocation *gs_reservation_look(const pg_uuid_t *share)
+{
 	Datum values[] = {UUIDPGetDatum(share), Int64GetDatum(gs_device_silent_intervals)};
-	GsAllocation *allocation = palloc0(sizeof(*allocation));
+	GsAllocation *allocation;
 
 	if (gs_plan_run(&find_plan, values, NULL, 1) == 0)
-		elog(ERROR, "pending share without a live reservation");
+		return NULL;
+	allocation = palloc0(sizeof(*allocation));
 	allocation->object = *gs_result_uuid(0, 1);
 	allocation->device = *gs_result_uuid(0, 2);
 	allocation->device_name = gs_result_text(0, 3);
@@ -196,6 +230,7 @@ typedef struct DueReservation {
 	GsAllocation allocation;
 	pg_uuid_t share;
 	pg_uuid_t owner;
+	bool pending; /* the share; otherwise a further copy of a stored one ends */
 } DueReservation;
 
 int64 gs_reservation_expire_due(int64 limit)
@@ -210,12 +245,17 @@ int64 gs_reservation_expire_due(int64 limit)
 		due[i].allocation.size = gs_result_int64(i, 3);
 		due[i].share = *gs_result_uuid(i, 4);
 		due[i].owner = *gs_result_uuid(i, 5);
+		due[i].pending = gs_result_bool(i, 6);
 	}
 	for (uint64 i = 0; i < count; i++) {
 		Datum share[] = {UUIDPGetDatum(&due[i].share)};
 
-		gs_plan_run(&expire_share_plan, share, NULL, 0);
-		gs_quota_refund(&due[i].owner, due[i].allocation.size);
+		if (due[i].pending) {
+			gs_plan_run(&expire_share_plan, share, NULL, 0);
+			gs_quota_refund(&due[i].owner, due[i].allocation.size);
+		} else {
+			gs_replica_failed(&due[i].share, "the copy did not arrive in time");
+		}
 		gs_reservation_end(&due[i].allocation, "expired");
 	}
 	return count;

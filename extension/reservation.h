@@ -26,6 +26,13 @@ GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *sha
 GsAllocation *gs_reservation_move(const GsRequest *request, const pg_uuid_t *share, const GsAllocation *old,
 								  ArrayType *avoid);
 
+/* A further copy of a stored share, near `location`, without waiting; NULL and a reason when it can't be placed now. */
+GsAllocation *gs_reservation_replicate(const GsTerminal *owner, const pg_uuid_t *share, const char *location,
+									   int64 size, ArrayType *avoid, char **refusal);
+
+/* The live reservation of a share, if it has one. */
+GsAllocation *gs_reservation_look(const pg_uuid_t *share);
+
 /* The live reservation of a pending share. */
 GsAllocation *gs_reservation_find(const pg_uuid_t *share);
 

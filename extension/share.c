@@ -15,6 +15,7 @@
 #include "errcodes.h"
 #include "plan.h"
 #include "quota.h"
+#include "replica.h"
 #include "reply.h"
 #include "reservation.h"
 #include "settings.h"
@@ -30,6 +31,7 @@ typedef struct ReceivedShare {
 	bool stored;  /* share and this copy */
 	bool pending; /* share and this copy */
 	bool missing; /* the copy, of a stored share */
+	bool further; /* the copy is pending, the share stored */
 } ReceivedShare;
 
 static GsPlan lock_share_plan = {
@@ -41,7 +43,7 @@ static GsPlan lock_share_plan = {
 static GsPlan read_share_plan = {
 	.sql = "SELECT s.id, s.owner, t.identifier, s.name, s.size_bytes, s.sha256,"
 		   "       s.state = 'stored' AND c.state = 'stored', s.state = 'pending' AND c.state = 'pending',"
-		   "       s.state = 'stored' AND c.state = 'missing'"
+		   "       s.state = 'stored' AND c.state = 'missing', s.state = 'stored' AND c.state = 'pending'"
 		   " FROM groupshare.share_copy c JOIN groupshare.share s ON s.id = c.share_id"
 		   "   JOIN groupshare.terminal t ON t.id = s.owner WHERE c.object = $1",
 	.types = {UUIDOID},
@@ -123,6 +125,7 @@ static ReceivedShare *find_received(const pg_uuid_t *device, const pg_uuid_t *ob
 	share->stored = gs_result_bool(0, 7);
 	share->pending = gs_result_bool(0, 8);
 	share->missing = gs_result_bool(0, 9);
+	share->further = gs_result_bool(0, 10);
 	return share;
 }
 
@@ -140,6 +143,12 @@ static void check_received(const ReceivedShare *share, int64 size, const bytea *
 										: errdetail("The digests differ.")));
 }
 
+static void settle(const GsAllocation *allocation, int64 epoch)
+{
+	if (!gs_reservation_settle(allocation, epoch))
+		ereport(ERROR, (errcode(GS_ERR_STALE_EPOCH), errmsg("another start of this device has announced itself")));
+}
+
 static void store(const ReceivedShare *share, int64 epoch, int64 size, bytea *sha256)
 {
 	Datum values[] = {UUIDPGetDatum(&share->id), PointerGetDatum(sha256)};
@@ -148,21 +157,31 @@ static void store(const ReceivedShare *share, int64 epoch, int64 size, bytea *sh
 	gs_plan_run(&store_share_plan, values, NULL, 0);
 	tell(&share->id, share->owner_identifier, share->name, size, sha256, "stored");
 	gs_audit(NULL, "stored", gs_reply_uuid_text(&share->id), NULL);
-	if (!gs_reservation_settle(allocation, epoch))
-		ereport(ERROR, (errcode(GS_ERR_STALE_EPOCH), errmsg("another start of this device has announced itself")));
+	settle(allocation, epoch);
+	gs_replica_want_more(&share->id);
+}
+
+/* Nobody is told: who sees the share sees it as before. */
+static void store_further(const ReceivedShare *share, int64 epoch)
+{
+	settle(gs_reservation_find(&share->id), epoch);
+	gs_replica_want(&share->id);
+	gs_audit(NULL, "copied", gs_reply_uuid_text(&share->id), NULL);
 }
 
 bool gs_share_receipt(const pg_uuid_t *device, int64 epoch, const pg_uuid_t *object, int64 size, bytea *sha256)
 {
 	ReceivedShare *share = find_received(device, object);
 
-	if (share == NULL || !(share->stored || share->pending || share->missing))
+	if (share == NULL || !(share->stored || share->pending || share->missing || share->further))
 		return false;
 	check_received(share, size, sha256);
 	if (share->pending)
 		store(share, epoch, size, sha256);
 	if (share->missing)
 		(void)gs_copy_return(object);
+	if (share->further)
+		store_further(share, epoch);
 	return true;
 }
 
@@ -174,6 +193,7 @@ void gs_share_delete(const GsRequest *request, const pg_uuid_t *share)
 	bytea *sha256;
 	int64 size;
 	bool stored;
+	GsAllocation *pending; /* of the share, or of a further copy */
 
 	gs_quota_lock(owner);
 	if (gs_plan_run(&own_share_plan, values, NULL, 0) == 0)
@@ -192,6 +212,8 @@ void gs_share_delete(const GsRequest *request, const pg_uuid_t *share)
 	gs_plan_run(&delete_share_plan, values, NULL, 0);
 	gs_quota_refund(&owner->id, size);
 	gs_audit(request, "delete_share", gs_reply_uuid_text(share), NULL);
-	if (!stored)
-		gs_reservation_end(gs_reservation_find(share), "cancelled");
+	gs_replica_forget(share);
+	pending = gs_reservation_look(share);
+	if (pending != NULL)
+		gs_reservation_end(pending, "cancelled");
 }

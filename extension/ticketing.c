@@ -66,22 +66,31 @@ static json_t *make_claims(const GsTicketScope *scope, const char *server, const
 
 GsDesignation gs_ticketing_issue(const GsTicketScope *scope)
 {
+	GsDesignation designation;
+
+	if (!gs_ticketing_try(scope, &designation))
+		ereport(ERROR, (errcode(GS_ERR_DEVICE_UNAVAILABLE), errmsg("the storage device of the share is not reachable"),
+						errhint("Try again in a moment.")));
+	return designation;
+}
+
+bool gs_ticketing_try(const GsTicketScope *scope, GsDesignation *designation)
+{
 	Datum values[] = {UUIDPGetDatum(scope->device), Int32GetDatum(gs_ticket_lifetime_s),
 					  Int64GetDatum(gs_device_silent_intervals)};
-	GsDesignation designation;
 	char *server, *kid, *jti;
 	bytea *key;
 
 	if (gs_plan_run(&key_plan, values, NULL, 1) == 0 || gs_result_isnull(0, 3))
-		ereport(ERROR, (errcode(GS_ERR_DEVICE_UNAVAILABLE), errmsg("the storage device of the share is not reachable"),
-						errhint("Try again in a moment.")));
+		return false;
 	server = gs_reply_uuid_text(gs_result_uuid(0, 1));
-	designation.url = psprintf("%s/v1/objects/%s", gs_result_text(0, 2), gs_reply_uuid_text(scope->object));
-	designation.expires_at = gs_result_timestamp(0, 7);
+	designation->url = psprintf("%s/v1/objects/%s", gs_result_text(0, 2), gs_reply_uuid_text(scope->object));
+	designation->expires_at = gs_result_timestamp(0, 7);
 	kid = gs_result_text(0, 3);
 	key = gs_result_bytea(0, 4);
 	jti = gs_reply_uuid_text(gs_result_uuid(0, 5));
 	/* Made last: nothing raises between the making of the claims and the signer, which frees them. */
-	designation.ticket = gs_session_sign("gs-ticket", kid, key, make_claims(scope, server, jti, gs_result_int64(0, 6)));
-	return designation;
+	designation->ticket =
+		gs_session_sign("gs-ticket", kid, key, make_claims(scope, server, jti, gs_result_int64(0, 6)));
+	return true;
 }

@@ -30,4 +30,7 @@ typedef struct GsDesignation {
 /* Signs with the newest key that the device has been told. GS025 when the device is silent or has no key. */
 GsDesignation gs_ticketing_issue(const GsTicketScope *scope);
 
+/* The same; false when the device is silent or has no key. */
+bool gs_ticketing_try(const GsTicketScope *scope, GsDesignation *designation);
+
 #endif

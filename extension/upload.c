@@ -16,6 +16,7 @@
 #include "placement.h"
 #include "plan.h"
 #include "quota.h"
+#include "replica.h"
 #include "reply.h"
 #include "reservation.h"
 #include "upload.h"
@@ -153,12 +154,20 @@ static bool is_avoided(const GsAllocation *allocation, const GsNotice *notice)
 	return false;
 }
 
-/* A device out of reach need not be avoided: the search passes it over by itself. */
+/* Of a pending share, or of a stored one whose copies are all damaged or missing. A device out of reach need not be
+ * avoided: the search passes it over by itself. */
 static GsAllocation *continue_upload(const GsRequest *request, const KnownShare *share, const GsNotice *notice,
 									 const char **action)
 {
-	GsAllocation *allocation = gs_reservation_find(&share->id);
+	GsAllocation *allocation = gs_reservation_look(&share->id);
 
+	if (allocation == NULL && share->stored) {
+		*action = "upload_again";
+		return gs_reservation_make(request, &share->id, share->size, notice->avoid);
+	}
+	if (allocation == NULL)
+		elog(ERROR, "pending share without a live reservation");
+	gs_replica_withdraw(&allocation->object);
 	if (allocation->reachable && !is_avoided(allocation, notice)) {
 		gs_reservation_extend(allocation);
 		*action = "upload_repeated";
@@ -200,10 +209,11 @@ GsUpload gs_upload_notice(const GsRequest *request, const GsNotice *notice)
 	share = find_share(request->terminal, notice->name);
 	if (share != NULL)
 		match_share(request, share, notice);
-	if (share != NULL && share->stored) {
+	if (share != NULL && share->stored)
+		upload.device_name = stored_on(share);
+	if (upload.device_name != NULL) {
 		upload.share = share->id;
 		upload.stored = true;
-		upload.device_name = stored_on(share);
 		return upload;
 	}
 	if (share != NULL) {

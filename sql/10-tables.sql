@@ -76,7 +76,8 @@ CREATE TABLE groupshare.plan (
     sharing boolean NOT NULL DEFAULT true,
     quota_bytes bigint CHECK (quota_bytes >= 0),
     max_object_bytes bigint CHECK (max_object_bytes >= 0),
-    max_shares int CHECK (max_shares >= 0)
+    max_shares int CHECK (max_shares >= 0),
+    copies int NOT NULL DEFAULT 1 CHECK (copies BETWEEN 1 AND 8)
 );
 
 CREATE TABLE groupshare.terminal (
@@ -337,6 +338,8 @@ CREATE TABLE groupshare.share_copy (
     -- quarantined: its bytes are not what they should be; missing: they are gone. Neither is ever designated.
     state text NOT NULL DEFAULT 'pending'
         CHECK (state IN ('pending', 'stored', 'quarantined', 'missing', 'abandoned', 'deleted')),
+    -- To be given up once the share has enough others.
+    leaving boolean NOT NULL DEFAULT false,
     stored_at timestamptz,
     failed_at timestamptz,
     found_sha256 bytea CHECK (octet_length(found_sha256) = 32),
@@ -345,6 +348,7 @@ CREATE TABLE groupshare.share_copy (
 CREATE UNIQUE INDEX share_copy_pending ON groupshare.share_copy (share_id) WHERE state = 'pending';
 CREATE INDEX share_copy_share ON groupshare.share_copy (share_id);
 CREATE INDEX share_copy_device ON groupshare.share_copy (device_id);
+CREATE INDEX share_copy_leaving ON groupshare.share_copy (device_id) WHERE leaving AND state = 'stored';
 CREATE INDEX share_copy_failed ON groupshare.share_copy (failed_at) WHERE state IN ('quarantined', 'missing');
 
 CREATE TABLE groupshare.reservation (

@@ -49,3 +49,45 @@ COMMENT ON TABLE groupshare.inventory_object IS 'what a device lists while its i
 COMMENT ON TABLE groupshare.inventory_finding IS 'what the last inventory of each device and the catalog disagree about; not dumped';
 COMMENT ON COLUMN groupshare.inventory.listed IS 'objects listed so far by the running inventory';
 COMMENT ON COLUMN groupshare.inventory_finding.first_seen IS 'the end of the first of the unbroken row of inventories that saw it';
+
+-- Shares whose copies are to be looked at: too few, too many, bad ones. The worker takes them in the order of not_before.
+CREATE TABLE groupshare.copy_need (
+    share_id uuid PRIMARY KEY REFERENCES groupshare.share ON DELETE CASCADE,
+    not_before timestamptz NOT NULL DEFAULT now(),
+    failures int NOT NULL DEFAULT 0,
+    problem text
+);
+CREATE INDEX copy_need_due ON groupshare.copy_need (not_before);
+
+-- Pending copies that their device fetches from another one. A pending copy without such a row is uploaded by the owner.
+CREATE TABLE groupshare.copy_fetch (
+    object uuid PRIMARY KEY REFERENCES groupshare.share_copy ON DELETE CASCADE,
+    work_id bigint NOT NULL DEFAULT nextval('groupshare.device_work_id_seq')
+);
+
+-- What moves or counts copies in the background. A job keeps at most `pace` copies on their way and knows from the catalog
+-- what is left, so a restart costs nothing.
+CREATE TABLE groupshare.job (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('drain', 'decommission', 'lose', 'rebalance', 'copies')),
+    device_id uuid REFERENCES groupshare.device ON DELETE CASCADE,
+    state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'cancelled')),
+    dry_run boolean NOT NULL DEFAULT false,
+    pace int NOT NULL CHECK (pace BETWEEN 1 AND 10000),
+    -- drain, decommission, lose, rebalance: the copies to begin with; copies: the share that was looked at last.
+    copies bigint NOT NULL DEFAULT 0,
+    bytes bigint NOT NULL DEFAULT 0,
+    moved bigint NOT NULL DEFAULT 0,
+    last_share uuid,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    ended_at timestamptz,
+    CHECK ((state = 'running') = (ended_at IS NULL)),
+    CHECK ((kind IN ('rebalance', 'copies')) = (device_id IS NULL))
+);
+CREATE UNIQUE INDEX job_one_a_device ON groupshare.job (device_id) WHERE state = 'running';
+CREATE UNIQUE INDEX job_one_of_all ON groupshare.job (kind) WHERE state = 'running' AND device_id IS NULL;
+CREATE INDEX job_device ON groupshare.job (device_id);
+
+COMMENT ON TABLE groupshare.copy_need IS 'shares whose copies the worker looks at: too few, too many, bad ones';
+COMMENT ON TABLE groupshare.copy_fetch IS 'pending copies that their device fetches from another device';
+COMMENT ON TABLE groupshare.job IS 'drain, decommission, lose, rebalance, copies: what moves or counts copies in the background';

@@ -27,6 +27,12 @@ CREATE FUNCTION groupshare.device_damaged(epoch bigint, object uuid, sha256 byte
 COMMENT ON FUNCTION groupshare.device_damaged(bigint, uuid, bytea) IS
     'storage daemon: the bytes of this object are wrong, this is their digest (empty: not readable)';
 
+CREATE FUNCTION groupshare.device_fetch_failed(epoch bigint, object uuid, reason text) RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_device_fetch_failed' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.device_fetch_failed(bigint, uuid, text) IS
+    'storage daemon: I can''t fetch this copy; source_missing, source_damaged, source_unreachable, no_room or failed';
+
 -- For DBAs ---------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION groupshare.request_inventory(device text) RETURNS void
@@ -47,3 +53,22 @@ CREATE FUNCTION groupshare.after_restore() RETURNS void
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION groupshare.after_restore() IS
     'call it once when this database was restored to an earlier point: sessions, codes and tickets of before die, devices announce themselves and list what they have';
+
+CREATE FUNCTION groupshare.start_job(kind text, device text DEFAULT NULL, dry_run boolean DEFAULT false, pace int DEFAULT 100)
+    RETURNS bigint
+    AS 'MODULE_PATHNAME', 'gs_start_job' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.start_job(text, text, boolean, int) IS
+    'drain, decommission or lose a device, rebalance all, or hold the copies of all shares against their plans, in the background; pace: copies on their way at a time; see groupshare.jobs';
+
+CREATE FUNCTION groupshare.cancel_job(id bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_cancel_job' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.cancel_job(bigint) IS
+    'end a running job; what it has moved stays moved, a draining device stays draining';
+
+CREATE FUNCTION groupshare.lose_device(name text) RETURNS bigint
+    LANGUAGE SQL VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT groupshare.start_job('lose', name) $$;
+COMMENT ON FUNCTION groupshare.lose_device(text) IS
+    'a device will not come back: its copies are missing, others are made from what is left elsewhere; answers the job';

@@ -30,3 +30,25 @@ CREATE VIEW groupshare.damaged AS
       JOIN groupshare.terminal t ON t.id = s.owner JOIN groupshare.device d ON d.id = c.device_id
      WHERE c.state IN ('quarantined', 'missing');
 COMMENT ON VIEW groupshare.damaged IS 'copies that are never served: their bytes are wrong (quarantined) or gone (missing)';
+
+CREATE VIEW groupshare.jobs AS
+    SELECT j.id, j.kind, d.name AS device, j.state, j.dry_run, j.pace, j.copies, j.bytes, j.moved,
+           (SELECT count(*) FROM groupshare.share_copy c WHERE c.device_id = j.device_id AND c.state = 'stored') AS left_on_device,
+           (SELECT count(*) FROM groupshare.share_copy c WHERE c.device_id = j.device_id AND c.state = 'stored' AND c.leaving) AS leaving,
+           (SELECT string_agg(DISTINCT n.problem, '; ') FROM groupshare.share_copy c JOIN groupshare.copy_need n ON n.share_id = c.share_id
+             WHERE c.device_id = j.device_id AND c.state = 'stored' AND c.leaving) AS problem,
+           j.created_at, j.ended_at
+      FROM groupshare.job j LEFT JOIN groupshare.device d ON d.id = j.device_id;
+COMMENT ON VIEW groupshare.jobs IS
+    'drain, decommission, lose, rebalance, copies: copies and bytes at the start, moved (copies: shares looked at), what is left, what is in the way';
+
+CREATE VIEW groupshare.copies AS
+    SELECT t.identifier AS owner, s.name AS share, d.name AS device, c.state, c.leaving, f.object IS NOT NULL AS fetching,
+           p.copies AS wanted, s.size_bytes, c.stored_at, c.failed_at, n.failures, n.problem,
+           CASE WHEN n.not_before < 'infinity' THEN n.not_before END AS next_try, c.object, s.id AS share_id
+      FROM groupshare.share_copy c JOIN groupshare.share s ON s.id = c.share_id AND s.state IN ('pending', 'stored')
+      JOIN groupshare.terminal t ON t.id = s.owner JOIN groupshare.plan p ON p.name = t.plan
+      JOIN groupshare.device d ON d.id = c.device_id
+      LEFT JOIN groupshare.copy_fetch f ON f.object = c.object LEFT JOIN groupshare.copy_need n ON n.share_id = s.id
+     WHERE c.state NOT IN ('abandoned', 'deleted');
+COMMENT ON VIEW groupshare.copies IS 'the copies of live shares: where, in which state, how many their plan wants, what stands in the way of more';

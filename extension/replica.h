@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Keeping as many good copies of a share as its owner's plan says. SPI must be open.
+ */
+#ifndef GS_REPLICA_H
+#define GS_REPLICA_H
+
+#include "postgres.h"
+#include "utils/jsonb.h"
+#include "utils/uuid.h"
+
+/* The worker shall look at the copies of this stored share: now / now, if its plan has more than one copy / after a
+ * while that grows with each failure. */
+void gs_replica_want(const pg_uuid_t *share);
+void gs_replica_want_more(const pg_uuid_t *share);
+void gs_replica_failed(const pg_uuid_t *share, const char *problem);
+
+/* The share has been deleted. */
+void gs_replica_forget(const pg_uuid_t *share);
+
+/* A pending copy that was to be fetched is uploaded by the owner instead. */
+void gs_replica_withdraw(const pg_uuid_t *object);
+
+/* Looks at no more than `limit` shares that are due; returns how many. Never waits for a lock. */
+int64 gs_replica_tend(int64 limit);
+
+/* A device's list of work with the copies that it shall fetch. */
+Jsonb *gs_replica_add_work(const pg_uuid_t *device, Jsonb *work);
+
+#endif
