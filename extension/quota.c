@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Quota: a terminal is charged for its pending and stored shares, from the notice on until the share is deleted or
- * expires, in the transaction that makes or ends the share. The charge is a guarded UPDATE, so it holds also against a
- * caller that forgot the lock.
+ * expires, in the transaction that makes or ends the share; and, if its plan says so, for deleted shares that are still
+ * held. The charge is a guarded UPDATE, so it holds also against a caller that forgot the lock.
  *
  * Lock order: the usage row is the first lock of every transaction that changes a terminal's shares, see reservation.c.
  */
@@ -25,18 +25,23 @@ static GsPlan make_plan = {
 	.types = {UUIDOID, UUIDOID},
 };
 
+/* What counts of the deleted shares of terminal $1 on plan p whose bytes are still held. */
+#define HELD                                                                                           \
+	" CASE WHEN p.free_held_bytes IS NULL THEN 0 ELSE greatest((SELECT coalesce(sum(h.size_bytes), 0)" \
+	"   FROM groupshare.share h WHERE h.owner = $1 AND h.held)::bigint - p.free_held_bytes, 0) END "
+
 static GsPlan limits_plan = {
 	.sql = "SELECT p.max_object_bytes, p.quota_bytes, p.max_shares::bigint, coalesce(u.used_bytes, 0),"
-		   "       coalesce(u.shares, 0)::bigint"
-		   " FROM groupshare.plan p LEFT JOIN groupshare.usage u ON u.terminal_id = $2 WHERE p.name = $1",
-	.types = {TEXTOID, UUIDOID},
+		   "       coalesce(u.shares, 0)::bigint, " HELD
+		   " FROM groupshare.plan p LEFT JOIN groupshare.usage u ON u.terminal_id = $1 WHERE p.name = $2",
+	.types = {UUIDOID, TEXTOID},
 };
 
 static GsPlan charge_plan = {
 	.sql = "UPDATE groupshare.usage u SET used_bytes = u.used_bytes + $3, shares = u.shares + 1"
 		   " FROM groupshare.plan p"
 		   " WHERE u.terminal_id = $1 AND p.name = $2"
-		   "   AND (p.quota_bytes IS NULL OR u.used_bytes + $3 <= p.quota_bytes)"
+		   "   AND (p.quota_bytes IS NULL OR u.used_bytes + $3 + " HELD " <= p.quota_bytes)"
 		   "   AND (p.max_shares IS NULL OR u.shares < p.max_shares)",
 	.types = {UUIDOID, TEXTOID, INT8OID},
 };
@@ -59,7 +64,7 @@ void gs_quota_lock(const GsTerminal *terminal)
 
 void gs_quota_check_size(const GsTerminal *terminal, int64 size)
 {
-	Datum values[] = {CStringGetTextDatum(terminal->plan), UUIDPGetDatum(&terminal->id)};
+	Datum values[] = {UUIDPGetDatum(&terminal->id), CStringGetTextDatum(terminal->plan)};
 
 	if (gs_plan_run(&limits_plan, values, NULL, 1) == 0)
 		elog(ERROR, "plan \"%s\" of terminal %s is gone", terminal->plan, terminal->identifier);
@@ -72,7 +77,7 @@ void gs_quota_check_size(const GsTerminal *terminal, int64 size)
 
 static void raise_quota_exceeded(const GsTerminal *terminal, int64 size)
 {
-	Datum values[] = {CStringGetTextDatum(terminal->plan), UUIDPGetDatum(&terminal->id)};
+	Datum values[] = {UUIDPGetDatum(&terminal->id), CStringGetTextDatum(terminal->plan)};
 	bool shares_are_full;
 
 	if (gs_plan_run(&limits_plan, values, NULL, 1) == 0)
@@ -83,8 +88,9 @@ static void raise_quota_exceeded(const GsTerminal *terminal, int64 size)
 						errdetail("The plan allows %lld shares.", (long long)gs_result_int64(0, 3)),
 						errhint("Delete a share first.")));
 	ereport(ERROR, (errcode(GS_ERR_QUOTA_EXCEEDED), errmsg("the plan's quota does not hold this share"),
-					errdetail("%lld of %lld bytes are used, the share has %lld bytes.",
-							  (long long)gs_result_int64(0, 4), (long long)gs_result_int64(0, 2), (long long)size),
+					errdetail("%lld of %lld bytes are used, the share has %lld bytes; %lld are of deleted shares.",
+							  (long long)(gs_result_int64(0, 4) + gs_result_int64(0, 6)),
+							  (long long)gs_result_int64(0, 2), (long long)size, (long long)gs_result_int64(0, 6)),
 					errhint("Delete a share first.")));
 }
 

@@ -74,7 +74,7 @@ static GsPlan own_share_plan = {
 };
 
 static GsPlan delete_share_plan = {
-	.sql = "UPDATE groupshare.share SET state = 'deleted', deleted_at = now() WHERE id = $1",
+	.sql = "UPDATE groupshare.share SET state = 'deleted', deleted_at = now(), held = state = 'stored' WHERE id = $1",
 	.types = {UUIDOID},
 };
 

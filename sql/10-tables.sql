@@ -77,6 +77,8 @@ CREATE TABLE groupshare.plan (
     quota_bytes bigint CHECK (quota_bytes >= 0),
     max_object_bytes bigint CHECK (max_object_bytes >= 0),
     max_shares int CHECK (max_shares >= 0),
+    -- Of deleted shares whose bytes are still held, so many count nothing; NULL: none of them counts.
+    free_held_bytes bigint CHECK (free_held_bytes >= 0),
     copies int NOT NULL DEFAULT 1 CHECK (copies BETWEEN 1 AND 8)
 );
 
@@ -314,9 +316,13 @@ CREATE TABLE groupshare.share (
     created_at timestamptz NOT NULL DEFAULT now(),
     stored_at timestamptz,
     deleted_at timestamptz,
+    -- Deleted, and some device has not confirmed yet that the bytes are gone.
+    held boolean NOT NULL DEFAULT false,
+    CHECK (NOT held OR state = 'deleted'),
     CHECK (state <> 'stored' OR (sha256 IS NOT NULL AND stored_at IS NOT NULL)),
     CHECK ((state = 'deleted') = (deleted_at IS NOT NULL))
 );
+CREATE INDEX share_held ON groupshare.share (owner) WHERE held;
 CREATE UNIQUE INDEX share_owner_name ON groupshare.share (owner, name) WHERE state IN ('pending', 'stored');
 
 -- The groups a share is visible in, when all_groups is false.

@@ -52,3 +52,15 @@ CREATE VIEW groupshare.copies AS
       LEFT JOIN groupshare.copy_fetch f ON f.object = c.object LEFT JOIN groupshare.copy_need n ON n.share_id = s.id
      WHERE c.state NOT IN ('abandoned', 'deleted');
 COMMENT ON VIEW groupshare.copies IS 'the copies of live shares: where, in which state, how many their plan wants, what stands in the way of more';
+
+CREATE VIEW groupshare.quotas AS
+    SELECT t.identifier AS terminal, t.plan, coalesce(u.used_bytes, 0) AS used_bytes, held.bytes AS held_bytes,
+           coalesce(u.used_bytes, 0) + CASE WHEN p.free_held_bytes IS NULL THEN 0 ELSE greatest(held.bytes - p.free_held_bytes, 0) END
+               AS counted_bytes,
+           p.quota_bytes, p.free_held_bytes, p.max_object_bytes, coalesce(u.shares, 0) AS shares, p.max_shares, p.copies
+      FROM groupshare.terminal t JOIN groupshare.plan p ON p.name = t.plan
+      LEFT JOIN groupshare.usage u ON u.terminal_id = t.id
+      CROSS JOIN LATERAL (SELECT coalesce(sum(s.size_bytes), 0)::bigint AS bytes FROM groupshare.share s
+                           WHERE s.owner = t.id AND s.held) held;
+COMMENT ON VIEW groupshare.quotas IS
+    'for each terminal: bytes of pending and stored shares, of deleted ones that are still held, what counts of them, what the plan allows';

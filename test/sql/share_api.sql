@@ -71,7 +71,8 @@ SELECT is(pg_temp.upload('ann', '{"name": "film", "size": 3}'),
 -- Download
 SELECT is(pg_temp.download('bob', jsonb_build_object('share', :'film'::jsonb ->> 'share')) - '{ticket,expires_at}'::text[],
     jsonb_build_object('share', :'film'::jsonb ->> 'share', 'name', 'film', 'owner', 'ann@example.org', 'size', 3,
-        'sha256', encode(sha256('film'), 'hex'), 'device', 'near', 'url', :'film'::jsonb ->> 'url', 'status', 200), 'the designation');
+        'sha256', encode(sha256('film'), 'hex'), 'device', 'near', 'url', :'film'::jsonb ->> 'url', 'status', 200,
+        'alternates', '[]'::jsonb), 'the designation');
 SELECT is(pg_temp.download('bob', '{"owner": "ANN@example.org", "name": "film"}') ->> 'share', :'film'::jsonb ->> 'share', 'by name');
 SELECT throws_ok(format('SELECT pg_temp.download(%L, %L)', who, body), state, NULL, who || ' ' || body) FROM (VALUES
     ('eve', '{"owner": "ann@example.org", "name": "film"}', 'GS012'), ('bob', '{"owner": "ann@example.org", "name": "x"}', 'GS012'),

@@ -1,0 +1,53 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Quota with deleted shares whose bytes are still held. (Limits of bytes, size and number: uploads.sql; races:
+-- isolation/specs/quota.spec and quota-held.spec.)
+BEGIN;
+\ir include/sharing.psql
+\ir include/inventory.psql
+SELECT plan(14);
+UPDATE groupshare.plan SET quota_bytes = 10, copies = 2 WHERE name = 'standard';
+
+CREATE FUNCTION pg_temp.room(bytes int) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM groupshare.upload_notice('ann@example.org', 'probe', bytes);
+    RAISE 'undo' USING ERRCODE = 'GS099';
+EXCEPTION WHEN SQLSTATE 'GS099' THEN RETURN 'fits';
+    WHEN SQLSTATE 'GS021' THEN RETURN 'too much';
+END $$;
+
+SELECT pg_temp.store('near', 'six', 'sixsix') AS object \gset
+SELECT share_id AS share FROM groupshare.share_copy WHERE object = :'object' \gset
+SELECT groupshare.run_maintenance() \g /dev/null
+SELECT object AS second FROM groupshare.copies WHERE fetching \gset
+SELECT pg_temp.receipt('mid', :'second', 6, 'sixsix') \g /dev/null
+SELECT is(pg_temp.room(4), 'fits', 'to the last byte; two copies are charged once');
+SELECT is(pg_temp.room(5), 'too much', 'not one more');
+SET LOCAL groupshare.delete_hold = 0;
+SELECT groupshare.delete_share('ann@example.org', :'share') \g /dev/null
+SELECT is(pg_temp.room(10), 'fits', 'what is deleted does not count, unless the plan says so');
+SELECT results_eq($$ SELECT used_bytes, held_bytes, counted_bytes FROM groupshare.quotas WHERE terminal = 'ann@example.org' $$,
+    $$ VALUES (0::bigint, 6::bigint, 0::bigint) $$, 'held, as the view tells');
+UPDATE groupshare.plan SET free_held_bytes = 0 WHERE name = 'standard';
+SELECT is(pg_temp.room(4), 'fits', 'counted: what is left'); SELECT is(pg_temp.room(5), 'too much', 'and no more');
+UPDATE groupshare.plan SET free_held_bytes = 2 WHERE name = 'standard';
+SELECT is(pg_temp.room(6), 'fits', 'some are free'); SELECT is(pg_temp.room(7), 'too much', 'the others count');
+SELECT is(counted_bytes, 4::bigint, 'as the view tells') FROM groupshare.quotas WHERE terminal = 'ann@example.org';
+UPDATE groupshare.plan SET free_held_bytes = 0 WHERE name = 'standard';
+
+CREATE FUNCTION pg_temp.confirm(device text, object uuid) RETURNS text LANGUAGE sql AS $$
+    SELECT pg_temp.as_device(device, format('SELECT groupshare.device_work_done(10, ARRAY[%s])', (SELECT w.id FROM groupshare.device_work w
+        WHERE w.object = confirm.object AND w.kind = 'delete'))) $$;
+SELECT pg_temp.confirm('near', :'object') \g /dev/null
+SELECT is(pg_temp.room(5), 'too much', 'one device has confirmed: still held');
+SELECT pg_temp.confirm('mid', :'second') \g /dev/null
+SELECT is(pg_temp.room(10), 'fits', 'both have: free');
+SELECT is(held_bytes, 0::bigint, 'as the view tells') FROM groupshare.quotas WHERE terminal = 'ann@example.org';
+
+SELECT object AS pending, share AS pending_share FROM groupshare.upload_notice('ann@example.org', 'pending', 10) \gset
+SELECT groupshare.delete_share('ann@example.org', :'pending_share') \g /dev/null
+SELECT is(pg_temp.room(10), 'fits', 'an upload that was given up is not held');
+SELECT throws_ok(format('UPDATE groupshare.share SET held = true WHERE id = %L', (SELECT share FROM groupshare.upload_notice('ann@example.org', 'live', 1))), '23514', NULL,
+    'only what is deleted is held');
+
+SELECT * FROM finish();
+ROLLBACK;
