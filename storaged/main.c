@@ -84,6 +84,7 @@ static void *worker_start(uv_loop_t *loop, const void *settings, int worker_inde
 		return NULL;
 	store->loop = loop;
 	store->settings = settings;
+	store->io_threads = (size_t)store->settings->io_threads;
 	store->disk = (GsDisk){-1, -1, -1, -1, -1};
 	TAILQ_INIT(&store->waits);
 	TAILQ_INIT(&store->open);
@@ -100,7 +101,7 @@ static void *worker_start(uv_loop_t *loop, const void *settings, int worker_inde
 	return store;
 }
 
-/* Root, listening address and the list of control servers are fixed for the life of the process. */
+/* Root, threads, listening address and the list of control servers are fixed for the life of the process. */
 static void worker_reload(void *state, const void *settings_)
 {
 	const GsStorageSettings *settings = settings_;
@@ -108,6 +109,8 @@ static void worker_reload(void *state, const void *settings_)
 
 	if (strcmp(settings->root, store->settings->root) != 0)
 		gs_log(GS_LOG_WARN, NULL, "another [storage] root takes a restart", NULL);
+	if ((size_t)settings->io_threads != store->io_threads)
+		gs_log(GS_LOG_WARN, NULL, "another number of [storage] io_threads takes a restart", NULL);
 	for (size_t i = 0; i < settings->control_count; i++) {
 		bool known = false;
 

@@ -35,7 +35,7 @@ static void start(GsJob *job)
 
 static void start_waiting(GsStore *store, GsJobKind kind)
 {
-	size_t threads = (size_t)store->settings->io_threads;
+	size_t threads = store->io_threads;
 	const size_t most[GS_JOB_KINDS] = {
 		[GS_JOB_LIGHT] = SIZE_MAX, [GS_JOB_WRITE] = (threads + 3) / 4, [GS_JOB_SYNC] = threads / 2};
 	GsJob *job;

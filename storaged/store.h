@@ -52,6 +52,7 @@ typedef struct GsServer {
 typedef struct GsStore {
 	uv_loop_t *loop;
 	const GsStorageSettings *settings;
+	size_t io_threads; /* of the pool, which keeps its size for life */
 	GsDisk disk;
 	int64_t epoch;
 	char url[GS_URL_MAX];

@@ -57,10 +57,12 @@ is_reply(put($late[2], $file), 201, 'then it is taken');
 # HUP: new bounds hold at once; a wrong file changes nothing.
 my $stored = 6 * $size + -s $large;
 $device->{config}{storage}{capacity_bytes} = $stored + $size;
+$device->{config}{storage}{io_threads} = 128;
 spit("$device->{dir}/config.ini", GroupShare::System::ini($device->{config}));
 $device->{process}->signal('HUP');
 wait_for(sub { capacity() == $stored + $size }, 'the lower capacity to be reported');
 is($cs->sql('SELECT free_bytes FROM groupshare.device_ledger'), $size, 'what is free is what is left of it');
+like($device->log, qr/io_threads takes a restart/, 'the threads there are, are shared out as before');
 my $exact = { %{ $uploads[3] }, ticket => forge($cs, $uploads[3]{ticket}, { size => $size + 1 }) };
 is_problem(put($exact, spit(scratch('f') . '/f', 'z' x ($size + 1))), 507, 'no_room', 'one byte more than is left');
 is_reply(put($uploads[3], $file), 201, 'exactly what is left');
