@@ -11,6 +11,7 @@
 #@ Work on it:
 #@   make check         all tests; TESTS="test/t/001_main.t ..." only those; GS_JOBS=n at once (2)
 #@   make check-unit check-sql check-isolation check-t    one kind of them
+#@   make bench-placement   what placement costs against the number of devices, and a simulated day (doc/placement.md)
 #@   make asan          unit tests and tests over real processes with AddressSanitizer and UBSan
 #@   make valgrind      SQL tests of the extension in a PostgreSQL under valgrind; TESTS="test/sql/x.sql" only those
 #@   make lint          style, sizes, boundaries, agreement of versions; seconds
@@ -35,7 +36,7 @@ GS_CFLAGS := -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmis
 
 all: extension daemons client
 
-include daemon/daemon.mk gateway/gateway.mk storaged/storaged.mk client/client.mk test/test.mk packaging/packaging.mk
+include daemon/daemon.mk gateway/gateway.mk storaged/storaged.mk client/client.mk test/test.mk bench/bench.mk packaging/packaging.mk
 
 .PHONY: extension daemons
 extension:
@@ -60,7 +61,7 @@ lint: deps
 	@test/bin/lint
 
 format:
-	clang-format -i $(shell find daemon gateway storaged client extension test -name '*.[ch]')
+	clang-format -i $(shell find daemon gateway storaged client extension test bench -name '*.[ch]')
 
 clean:
 	$(MAKE) -C extension PG_CONFIG=$(PG_CONFIG) clean

@@ -12,6 +12,9 @@
  * hops, which is the distance when the area is the lowest common one; devices of the area below, which the search has
  * seen already, are left out. It ends when it has as many as asked for and all that is left is farther.
  *
+ * All of it sees one snapshot: a device whose class changes meanwhile must not slip from a group that is still to come
+ * into one that has been.
+ *
  * The class is a bound (room.c), so a group's devices are checked one by one; of a group in which few fit, at most
  * LOOKS_A_CANDIDATE times the number asked for are looked at. Only when nothing at all was found that way are all
  * looked at, so that "no room" is never said for lack of patience.
@@ -186,7 +189,7 @@ static void search_ring(Search *search, Datum area, const char *below, int level
 	nulls[9] = below == NULL ? 'n' : ' ';
 	values[10] = Int64GetDatum(search->looks);
 	values[11] = Int64GetDatum(search->most);
-	count = gs_plan_run(&ring_plan, values, nulls, 0);
+	count = gs_plan_run_frozen(&ring_plan, values, nulls, 0);
 	for (int row = 0; row < count; row++) {
 		search->places[row] = gs_result_int64(row, 2);
 		read_candidate(search, row, level + depth);
@@ -203,7 +206,7 @@ static bool next_group(Datum area, int *depth, int *class)
 {
 	Datum values[] = {area, Int32GetDatum(*depth), Int32GetDatum(*class)};
 
-	if (gs_plan_run(&group_plan, values, NULL, 1) == 0)
+	if (gs_plan_run_frozen(&group_plan, values, NULL, 1) == 0)
 		return false;
 	*depth = gs_result_int64(0, 1);
 	*class = gs_result_int64(0, 2);
@@ -256,11 +259,13 @@ GsCandidates gs_candidates_find(const GsQuestion *question, int most)
 	search.start = (int32)(gs_draw(NULL) * GS_CHOICE_RING - GS_CHOICE_RING / 2);
 	search.found.list = palloc(sizeof(GsCandidate) * search.room);
 	search.places = palloc(sizeof(int32) * most);
+	gs_plan_freeze();
 	search_all(&search);
 	if (search.found.count == 0) {
 		search.looks = PG_INT64_MAX;
 		search_all(&search);
 	}
+	gs_plan_thaw();
 	return search.found;
 }
 

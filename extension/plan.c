@@ -51,7 +51,7 @@ static void prepare(GsPlan *plan)
 	plan->saved = made;
 }
 
-uint64 gs_plan_run(GsPlan *plan, const Datum *values, const char *nulls, int64 limit)
+static uint64 run(GsPlan *plan, const Datum *values, const char *nulls, bool frozen, int64 limit)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	int code;
@@ -60,11 +60,32 @@ uint64 gs_plan_run(GsPlan *plan, const Datum *values, const char *nulls, int64 l
 		prepare(plan);
 	SPI_freetuptable(SPI_tuptable);
 	SPI_tuptable = NULL;
-	code = SPI_execute_plan(plan->saved, unconstify(Datum *, values), nulls, false, limit);
+	code = SPI_execute_plan(plan->saved, unconstify(Datum *, values), nulls, frozen, limit);
 	if (code < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
 	MemoryContextSwitchTo(caller);
 	return SPI_processed;
+}
+
+uint64 gs_plan_run(GsPlan *plan, const Datum *values, const char *nulls, int64 limit)
+{
+	return run(plan, values, nulls, false, limit);
+}
+
+void gs_plan_freeze(void)
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+uint64 gs_plan_run_frozen(GsPlan *plan, const Datum *values, const char *nulls, int64 limit)
+{
+	return run(plan, values, nulls, true, limit);
+}
+
+void gs_plan_thaw(void)
+{
+	PopActiveSnapshot();
 }
 
 uint64 gs_plan_run_latest(GsPlan *plan, const Datum *values, int64 limit)

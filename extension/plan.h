@@ -40,6 +40,14 @@ uint64 gs_plan_run(GsPlan *plan, const Datum *values, const char *nulls, int64 l
  */
 uint64 gs_plan_run_latest(GsPlan *plan, const Datum *values, int64 limit);
 
+/*
+ * Several statements that only read and must see one state of the database: between gs_plan_freeze and gs_plan_thaw
+ * they are run by gs_plan_run_frozen. What this transaction has written so far is seen.
+ */
+void gs_plan_freeze(void);
+uint64 gs_plan_run_frozen(GsPlan *plan, const Datum *values, const char *nulls, int64 limit);
+void gs_plan_thaw(void);
+
 /* Column `col` (1-based) of row `row` (0-based) of the latest result, in memory that outlives gs_plan_close. */
 bool gs_result_isnull(uint64 row, int col);
 int64 gs_result_int64(uint64 row, int col); /* int4 and int8 columns */

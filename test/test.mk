@@ -11,7 +11,7 @@ unit_says = $(shell sed -n 's,^/\* $(1): \(.*\) \*/$$,\1,p' test/unit/$(2).c)
 
 define unit_rule
 $(BUILD)/test/unit/$(1): $(BUILD)/test/unit/$(1).o $(addprefix $(BUILD)/,$(call unit_says,objects,$(1)))
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs $(call unit_says,libs,$(1)))
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs $(call unit_says,libs,$(1))) -lm
 endef
 $(foreach test,$(notdir $(basename $(UNIT_SOURCES))),$(eval $(call unit_rule,$(test))))
 

@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: PostgreSQL
+# placement.sh: what placement costs, each figure beside its peer in one run, on a private throwaway PostgreSQL: against the
+# number of devices and of full ones, hot devices against a bare guarded UPDATE, the network map, and a simulated day.
+# Ratios count, times are this machine's. Not as root (make bench-placement sees to it). SECONDS_EACH=2, PREFIXES=500000.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+inst=$(cd "$here/.." && pwd)/build/pg
+bin=$(echo "$inst"/usr/lib/postgresql/15/bin)
+seconds=${SECONDS_EACH:-2} prefixes=${PREFIXES:-500000} rounds=3
+dir=$(mktemp -d /tmp/gs-bench.XXXXXX)
+trap '"$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"' EXIT
+
+"$bin/initdb" -A trust -N -E UTF8 --locale=C.UTF-8 -D "$dir/data" >/dev/null
+cat >> "$dir/data/postgresql.conf" <<CONF
+listen_addresses = ''
+unix_socket_directories = '$dir'
+shared_preload_libraries = 'groupshare'
+max_connections = 100
+shared_buffers = '256MB'
+groupshare.device_high_water_percent = 100
+jit = off
+groupshare.placement_wait = '30s'
+CONF
+export PGHOST=$dir PGDATABASE=postgres
+"$bin/pg_ctl" -w -D "$dir/data" -l "$dir/log" start >/dev/null
+
+# The latency of a script by one client in ms, the best of the rounds: what else the machine does only adds to it.
+latency() {
+    for ((i = 0; i < rounds; i++)); do
+        "$bin/pgbench" -n -c 1 -T "$seconds" -f "$1" 2>>"$dir/errors" | sed -n 's/^latency average = \(.*\) ms$/\1/p'
+    done | sort -n | head -1
+}
+
+rate() { # script clients
+    for ((i = 0; i < rounds; i++)); do
+        "$bin/pgbench" -n -c "$2" -j 2 -T "$seconds" -f "$1" 2>>"$dir/errors" | sed -n 's/^tps = \([0-9]*\).*/\1/p'
+    done | sort -rn | head -1
+}
+
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
+
+cat > "$dir/search.sql" <<'SQL'
+SELECT count(*) FROM groupshare.nearest_devices('ann@example.org', 1000000000);
+SQL
+cat > "$dir/notice.sql" <<'SQL'
+BEGIN;
+SELECT device FROM groupshare.upload_notice('ann@example.org', 'f', 1000000000);
+ROLLBACK;
+SQL
+# What was tried first: all devices of an area in the order of their distance until ten have room.
+cat > "$dir/walk.sql" <<'SQL'
+SELECT count(*) FROM (SELECT near.id, min(level.up - 1 + near.depth) AS distance
+  FROM unnest('{r0/c0/s0,r0/c0,r0,""}'::text[]) WITH ORDINALITY AS level (area, up)
+  CROSS JOIN LATERAL (SELECT d.id, a.depth FROM groupshare.device_area a JOIN groupshare.device d ON d.id = a.device_id
+    JOIN groupshare.device_ledger l ON l.device_id = a.device_id
+    WHERE a.area = level.area AND d.state = 'active' AND l.available_bytes - 67108864 > 1000000000 ORDER BY a.depth LIMIT 10) near
+  GROUP BY near.id ORDER BY distance LIMIT 10) n;
+SQL
+
+echo "Cost against the number of devices, ms (one client; search: candidates only; notice: the whole upload notice)"
+printf '%9s %7s %12s %12s %18s\n' devices 'full %' search notice 'walk by distance'
+for full in 0 99; do
+    for devices in 100 10000 100000; do
+        psql -Xq -v devices=$devices -v full=$full -f "$here/placement-setup.sql" >/dev/null
+        search=$(latency "$dir/search.sql") notice=$(latency "$dir/notice.sql") walk=$(latency "$dir/walk.sql")
+        [ $devices != 100 ] || first_search=$search first_notice=$notice
+        printf '%9s %7s %12s %12s %18s\n' $devices $full "$search" "$notice" "$walk"
+    done
+    echo "          100,000 against 100: search $(ratio "$search" "$first_search"), notice $(ratio "$notice" "$first_notice") (goal 1.5)"
+done
+
+echo
+echo "Hot devices: notices a second by 64 connections, against a bare guarded UPDATE of the same rows"
+for devices in 1 10; do
+    psql -Xq -v devices=$devices -v full=0 -f "$here/placement-setup.sql" >/dev/null
+    psql -Xq -f "$here/placement-hot.sql" >/dev/null
+    cat > "$dir/place.sql" <<'SQL'
+\set who random(1, 10000)
+SELECT groupshare.upload_notice('t' || :who || '@example.org', 'f' || nextval('bench_name'), 1);
+SQL
+    cat > "$dir/update.sql" <<'SQL'
+\set n random(1, :devices)
+UPDATE public.bench_row SET reserved = reserved + 1 WHERE id = :n AND free - reserved >= 1;
+SQL
+    sed -i "s/:devices/$devices/" "$dir/update.sql"
+    place=$(rate "$dir/place.sql" 64) update=$(rate "$dir/update.sql" 64)
+    printf '%9s: notices %s, bare UPDATE %s: %s (goal 0.5)\n' $devices "$place" "$update" "$(ratio "$place" "$update")"
+done
+
+echo
+echo "Network map: $prefixes prefixes"
+psql -Xq -v devices=10 -v full=0 -v prefixes="$prefixes" -f "$here/placement-setup.sql" -f "$here/placement-network.sql"
+cat > "$dir/match.sql" <<'SQL'
+SELECT count(*) FROM groupshare.nearest_devices('bob@example.org', 1, peer => '10.1.2.3');
+SQL
+cat > "$dir/set.sql" <<'SQL'
+SELECT count(*) FROM groupshare.nearest_devices('ann@example.org', 1);
+SQL
+cat > "$dir/gist.sql" <<'SQL'
+SELECT location FROM public.network_gist WHERE prefix >>= '10.1.2.3' ORDER BY masklen(prefix) DESC LIMIT 1;
+SQL
+with=$(latency "$dir/match.sql") without=$(latency "$dir/set.sql") gist=$(latency "$dir/gist.sql")
+echo "  candidates with a match $with ms, without $without ms; a GiST index on the same prefixes alone $gist ms"
+
+echo
+"$here/../build/bench/placement_sim" "${UPLOADS:-1000000}"
+if [ -s "$dir/errors" ]; then
+    echo "errors:"
+    sort "$dir/errors" | uniq -c | sort -rn | head -5
+fi
