@@ -62,7 +62,10 @@ for my $i (0 .. $#replies) {
 for my $cell (ticket_cells($cs, \@device, $matrix->{ticket})) {
     my ($method) = split / /, $cell->{row}{action};
     my $reply = http($method, $cell->{url}, (defined $cell->{ticket} ? (token => $cell->{ticket}) : ()),
-        ($method eq 'PUT' ? (body => 'x', headers => [ 'content-type' => 'application/octet-stream' ]) : ()));
+        ($method eq 'PUT' ? (body => 'x', headers => [ 'content-type' => 'application/octet-stream' ])
+            : $method eq 'PATCH' ? (body => 'x', headers => [
+                'content-type' => 'application/offset+octet-stream', 'tus-resumable' => '1.0.0', 'upload-offset' => 0 ])
+            : ()));
     my $code = $method eq 'HEAD' || $reply->{status} < 400 ? '' : " $reply->{json}{code}";
     judge($cell->{row}, $cell->{actor}, "$reply->{status}$code");
 }
