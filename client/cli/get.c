@@ -63,8 +63,10 @@ static int get_one(Cli *cli, Get *get, uint64_t size)
 	get->one.progress = cli_progress_show;
 	get->one.progress_arg = &get->progress;
 	status = gs_client_get(cli->client, &get->one, &reply);
-	if (status == GS_CLIENT_OK)
+	if (status == GS_CLIENT_OK) {
 		already = json_is_true(json_object_get(reply, "already"));
+		size = (uint64_t)json_integer_value(json_object_get(reply, "size"));
+	}
 	cli_progress_done(&get->progress, size, status == GS_CLIENT_OK && !already);
 	cli_tally_add(&get->tally, status == GS_CLIENT_OK, already);
 	if (status != GS_CLIENT_OK)

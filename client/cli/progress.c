@@ -151,10 +151,12 @@ static void draw(CliProgress *progress, const char *label, uint64_t done, uint64
 
 /* Of several: where all of them are; while one is only read, nothing of it counts. The rate is that of all so far,
  * since the single ones may be too short to measure. */
-static void show_all(CliProgress *progress, GsClientPhase phase, uint64_t done, double now)
+static void show_all(CliProgress *progress, GsClientPhase phase, uint64_t done, uint64_t total, double now)
 {
 	bool moving = phase == GS_CLIENT_SENDING || phase == GS_CLIENT_RECEIVING;
 	uint64_t at = progress->before + (moving ? done : 0);
+	/* Without the sizes of those to come, it is about what has begun. */
+	uint64_t all = progress->bytes > 0 ? progress->bytes : progress->before + total;
 	char label[CLI_PROGRESS_LINE];
 
 	if (now - progress->drawn_s < REDRAW_S)
@@ -162,7 +164,7 @@ static void show_all(CliProgress *progress, GsClientPhase phase, uint64_t done, 
 	progress->drawn_s = now;
 	progress->rate = now > progress->began_s ? (double)(at - progress->idle) / (now - progress->began_s) : 0;
 	snprintf(label, sizeof(label), "%zu/%zu %s%s", progress->file, progress->files, VERBS[phase], progress->label);
-	draw(progress, label, at, progress->bytes);
+	draw(progress, label, at, all);
 }
 
 int cli_progress_show(void *arg, GsClientPhase phase, uint64_t done, uint64_t total)
@@ -174,7 +176,7 @@ int cli_progress_show(void *arg, GsClientPhase phase, uint64_t done, uint64_t to
 	if (!progress->enabled || progress->label == NULL)
 		return 0;
 	if (progress->files > 1) {
-		show_all(progress, phase, done, now);
+		show_all(progress, phase, done, total, now);
 		return 0;
 	}
 	if (progress->phase != (int)phase || done < progress->drawn) {

@@ -27,7 +27,7 @@ typedef struct CliProgress {
 	double began_s;
 } CliProgress;
 
-/* For `files` transfers of `bytes` in all (used when files > 1): then the line is about all of them. */
+/* For `files` transfers of `bytes` in all, 0: not known. With more than one the line is about all of them. */
 void cli_progress_begin(CliProgress *progress, size_t files, uint64_t bytes, bool wanted);
 
 /* The next transfer; `label` is escaped here. */

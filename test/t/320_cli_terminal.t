@@ -30,6 +30,12 @@ unlike(on_terminal('--quiet', 'put', 'big', '--as', 'two'), qr/%/, 'none when it
 my ($status, $out, $err) = $ann->type('put', 'big', '--as', 'three');
 unlike($out . $err, qr/[\e\r%]/, 'none without a terminal');
 
+# Several: one line about all, and at the end how they went.
+truncate spit("$ann->{cwd}/more", ''), 300 << 20;
+$shown = on_terminal('put', 'one=absent', 'big', 'more', '|| true');
+like($shown, qr{\r[^\r\n]*\b[23]/3 [^\r\n]*%[^\r\n]*\e\[K}, 'one progress line for all') or diag($shown);
+like($shown, qr{^\d stored, \d there already, 1 failed\.\r?$}m, 'and a summary');
+
 # One object a line, for each of several; failures as JSON too.
 my @puts = $ann->ask('put', 'big', 'big');
 is(scalar @puts, 2, 'an object for each file');
