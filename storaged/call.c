@@ -70,6 +70,18 @@ void gs_call_receipt(GsCall *call, const GsStore *store, const GsUuid *object, u
 	call_add(call, "\\x%s", hex);
 }
 
+void gs_call_damaged(GsCall *call, const GsStore *store, const GsUuid *object, const uint8_t *digest)
+{
+	char hex[GS_SHA256_HEX + 1] = "";
+
+	if (digest != NULL)
+		gs_hex_encode(digest, GS_SHA256_BYTES, hex);
+	call_begin(call, "SELECT groupshare.device_damaged($1::bigint, $2::uuid, $3::bytea)");
+	call_add(call, "%" PRId64, store->epoch);
+	call_add(call, "%s", object->text);
+	call_add(call, "\\x%s", hex);
+}
+
 void gs_call_work_done(GsCall *call, const GsStore *store, const int64_t *ids, size_t count)
 {
 	char list[GS_WORK_MAX * 22 + 3];

@@ -50,6 +50,8 @@ void gs_call_announce(GsCall *call, const GsStore *store, const GsSpace *space, 
 void gs_call_report(GsCall *call, const GsStore *store, const GsSpace *space, uint64_t staged_bytes);
 void gs_call_receipt(GsCall *call, const GsStore *store, const GsUuid *object, uint64_t size_bytes,
 					 const uint8_t sha256[GS_SHA256_BYTES]);
+/* digest NULL: gone or unreadable */
+void gs_call_damaged(GsCall *call, const GsStore *store, const GsUuid *object, const uint8_t *digest);
 /* count <= GS_WORK_MAX */
 void gs_call_work_done(GsCall *call, const GsStore *store, const int64_t *ids, size_t count);
 

@@ -11,12 +11,13 @@
 
 #include "daemon/log.h"
 #include "daemon/program.h"
+#include "storaged/damage.h"
 #include "storaged/link.h"
 #include "storaged/measure.h"
 #include "storaged/receipt.h"
 #include "storaged/work.h"
 
-typedef enum CallKind { CALL_LISTEN, CALL_ANNOUNCE, CALL_REPORT, CALL_RECEIPT, CALL_WORK_DONE } CallKind;
+typedef enum CallKind { CALL_LISTEN, CALL_ANNOUNCE, CALL_REPORT, CALL_RECEIPT, CALL_DAMAGED, CALL_WORK_DONE } CallKind;
 
 struct GsControl {
 	GsStore *store;
@@ -35,6 +36,7 @@ struct GsControl {
 	CallKind kind; /* of the call on the wire */
 	GsCall call;
 	GsReceipt *receipt; /* on the wire */
+	GsDamage *damage;   /* on the wire */
 	int64_t work_done[GS_WORK_MAX];
 	size_t work_done_count, work_done_sent; /* to be told; of them on the wire */
 	GsReply reply;
@@ -126,6 +128,7 @@ static void pump(GsControl *control)
 {
 	bool due = !control->announced || control->report_due;
 	GsReceipt *receipt;
+	GsDamage *damage;
 
 	if (control->link.state != GS_LINK_IDLE)
 		return;
@@ -148,7 +151,12 @@ static void pump(GsControl *control)
 		measure(control);
 	if (!control->announced)
 		return;
-	if ((receipt = gs_receipt_next(control->server)) != NULL) {
+	if ((damage = gs_damage_next(control->server)) != NULL) {
+		control->damage = damage;
+		gs_call_damaged(&control->call, control->store, &damage->sidecar.object,
+						damage->has_digest ? damage->digest : NULL);
+		send_call(control, CALL_DAMAGED);
+	} else if ((receipt = gs_receipt_next(control->server)) != NULL) {
 		send_receipt(control, receipt);
 	}
 }
@@ -256,6 +264,12 @@ static bool is_about_us(const char *sqlstate)
 	return strcmp(sqlstate, "GS030") == 0 || strcmp(sqlstate, "GS031") == 0 || strcmp(sqlstate, "GS033") == 0;
 }
 
+static void damage_told(GsControl *control)
+{
+	gs_damage_told(control->damage);
+	control->damage = NULL;
+}
+
 /* What is to be done about an error; NULL when the connection may go on. */
 static const char *call_failed(GsControl *control, const GsAnswer *answer)
 {
@@ -268,6 +282,12 @@ static const char *call_failed(GsControl *control, const GsAnswer *answer)
 			   "the control server does not know this device; there, as its DBA, run: SELECT "
 			   "groupshare.add_storage_device(name, login_role, location) with the role of conninfo",
 			   "server", control->link.name, NULL);
+	if (control->damage != NULL && answer->sqlstate[0] != '\0' && !is_about_us(answer->sqlstate)) {
+		gs_log(GS_LOG_ERROR, NULL, "the control server did not hear of a damage; told again after the next start",
+			   "error", answer->message, NULL);
+		damage_told(control);
+		return NULL;
+	}
 	if (receipt == NULL || answer->sqlstate[0] == '\0' || is_about_us(answer->sqlstate))
 		return answer->message;
 	gs_log(GS_LOG_ERROR, NULL, "the control server did not take a receipt", "server", control->link.name, "object",
@@ -300,6 +320,8 @@ static void link_answered(void *owner, const GsAnswer *answer)
 		wrong = announced(control, answer->value);
 	else if (control->kind == CALL_REPORT)
 		wrong = reported(control, answer->value);
+	else if (control->kind == CALL_DAMAGED)
+		damage_told(control);
 	else if (control->kind == CALL_RECEIPT)
 		wrong = receipted(control, answer->value);
 	else
@@ -334,6 +356,7 @@ static void link_down(void *owner)
 	if (control->receipt != NULL)
 		gs_receipt_unsent(control->receipt);
 	control->receipt = NULL;
+	control->damage = NULL;       /* still first of its queue */
 	control->work_done_count = 0; /* repeated by the next report */
 	control->listening = false;
 	control->measured = false;

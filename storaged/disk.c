@@ -103,7 +103,7 @@ static int open_dir(int parent, const char *name)
 
 void gs_disk_close(GsDisk *disk)
 {
-	int *fds[] = {&disk->objects, &disk->journal, &disk->staging, &disk->lock, &disk->root};
+	int *fds[] = {&disk->quarantine, &disk->objects, &disk->journal, &disk->staging, &disk->lock, &disk->root};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		if (*fds[i] >= 0)
@@ -124,7 +124,7 @@ int gs_disk_open(GsDisk *disk, const char *root, char *error, size_t error_size)
 {
 	int failed = 0;
 
-	*disk = (GsDisk){-1, -1, -1, -1, -1};
+	*disk = (GsDisk){-1, -1, -1, -1, -1, -1};
 	disk->root = open(root, DIR_FLAGS & ~O_NOFOLLOW);
 	if (disk->root < 0) {
 		snprintf(error, error_size, "cannot open %s: %s", root, strerror(errno));
@@ -142,6 +142,8 @@ int gs_disk_open(GsDisk *disk, const char *root, char *error, size_t error_size)
 		failed = disk->journal = open_dir(disk->root, "journal");
 	if (failed >= 0)
 		failed = disk->objects = open_dir(disk->root, "objects");
+	if (failed >= 0)
+		failed = disk->quarantine = open_dir(disk->root, "quarantine");
 	if (failed < 0) {
 		snprintf(error, error_size, "cannot prepare %s: %s", root, strerror(-failed));
 		gs_disk_close(disk);

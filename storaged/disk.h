@@ -8,6 +8,8 @@
  *   staging/OBJECT.json      its sidecar while it is being written
  *   staging/OBJECT.part      how far it has durably come, when it may be resumed (OBJECT.next: while being written)
  *   journal/OBJECT.json      sidecar of an object that is stored but not yet acknowledged by its control server
+ *   quarantine/OBJECT[.json] a damaged object, not served (quarantine.h)
+ *   scrub                    how far the scrub is
  *   objects/ab/OBJECT        stored bytes; ab = the first two characters
  *   objects/ab/OBJECT.json   its sidecar, once acknowledged
  *
@@ -27,7 +29,7 @@
 #define GS_DISK_NAME_MAX (GS_UUID_TEXT + sizeof(".json"))
 
 typedef struct GsDisk {
-	int root, lock, staging, journal, objects; /* -1 when closed */
+	int root, lock, staging, journal, objects, quarantine; /* -1 when closed */
 } GsDisk;
 
 /* Makes what is missing. 0, or -1 with `error` filled; *disk is then closed. */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "daemon/response.h"
 #include "storaged/auth.h"
 #include "storaged/condition.h"
+#include "storaged/damage.h"
 #include "storaged/disposition.h"
 #include "storaged/journal.h"
 #include "storaged/measure.h"
@@ -45,6 +47,7 @@ typedef struct Get {
 	GsJob job;
 	GsSidecar sidecar;
 	int fd, error;
+	bool resized; /* the file is not as long as its sidecar says */
 	GsRange range;
 	uint64_t read_at, read_end; /* what of the file is still to be read */
 	uint64_t to_send;
@@ -54,6 +57,10 @@ typedef struct Get {
 	size_t front, ready, taken; /* buffer being sent; how many are filled; bytes of the front that are sent */
 	size_t reading;             /* buffer that the job on the pool fills; the loop leaves it and its `filled` alone */
 	int read_error;             /* of that job */
+	/* The whole object is sent: its bytes are hashed on the way, and the last buffer is sent only when they are right.
+	 */
+	EVP_MD_CTX *digest;
+	uint8_t found[GS_SHA256_BYTES];
 } Get;
 
 static void set_state(Get *get, GetState state)
@@ -83,6 +90,7 @@ static void close_run(void *owner)
 
 	if (get->fd >= 0)
 		close(get->fd);
+	EVP_MD_CTX_free(get->digest);
 	for (size_t i = 0; i < BUFFERS; i++)
 		free(get->buffers[i]);
 }
@@ -105,6 +113,22 @@ static void get_close(Get *get)
 /* Reading ahead of the socket ----------------------------------------------------------------------------------------
  */
 
+/* Of the buffer just read; the last one also compares. */
+static int check_digest(Get *get, const uint8_t *buffer, size_t size)
+{
+	unsigned digest_size;
+
+	if (get->digest == NULL)
+		return 0;
+	if (EVP_DigestUpdate(get->digest, buffer, size) != 1)
+		return ENOMEM;
+	if (get->read_at + size < get->read_end)
+		return 0;
+	if (EVP_DigestFinal_ex(get->digest, get->found, &digest_size) != 1)
+		return ENOMEM;
+	return memcmp(get->found, get->sidecar.sha256, GS_SHA256_BYTES) == 0 ? 0 : EBADMSG;
+}
+
 static void read_run(void *owner)
 {
 	Get *get = owner;
@@ -123,6 +147,8 @@ static void read_run(void *owner)
 		else if (count > 0)
 			done += (size_t)count;
 	}
+	if (get->read_error == 0)
+		get->read_error = check_digest(get, buffer, done);
 	get->filled[get->reading] = done;
 }
 
@@ -141,6 +167,8 @@ static void read_done(void *owner)
 	Get *get = owner;
 
 	get->running = false;
+	if (get->read_error == EBADMSG || get->read_error == ENODATA || get->read_error == EIO)
+		gs_damage_found(get->store, &get->sidecar, get->read_error == EBADMSG ? get->found : NULL);
 	if (get->transfer.stream == NULL) {
 		get_close(get);
 		return;
@@ -198,6 +226,11 @@ static bool prepare_buffers(Get *get)
 			break;
 		get->buffers[i] = malloc(get->buffer_bytes);
 		if (get->buffers[i] == NULL)
+			return false;
+	}
+	if (get->range.size == get->sidecar.size_bytes && get->range.size > 0) {
+		get->digest = EVP_MD_CTX_new();
+		if (get->digest == NULL || EVP_DigestInit_ex(get->digest, EVP_sha256(), NULL) != 1)
 			return false;
 	}
 	posix_fadvise(get->fd, (off_t)get->read_at, (off_t)get->range.size, POSIX_FADV_SEQUENTIAL);
@@ -324,7 +357,8 @@ static int open_object(Get *get)
 		return get->fd;
 	if (fstat(get->fd, &status) != 0)
 		return -errno;
-	return S_ISREG(status.st_mode) && (uint64_t)status.st_size == get->sidecar.size_bytes ? 0 : -EBADMSG;
+	get->resized = !S_ISREG(status.st_mode) || (uint64_t)status.st_size != get->sidecar.size_bytes;
+	return get->resized ? -EBADMSG : 0;
 }
 
 static void open_run(void *owner)
@@ -340,6 +374,8 @@ static void open_done(void *owner)
 	int error = get->error;
 
 	get->running = false;
+	if (get->resized)
+		gs_damage_found(get->store, &get->sidecar, NULL);
 	if (get->transfer.stream == NULL) {
 		get_close(get);
 		return;

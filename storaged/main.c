@@ -12,9 +12,11 @@
 #include "daemon/log.h"
 #include "daemon/program.h"
 #include "storaged/control.h"
+#include "storaged/damage.h"
 #include "storaged/measure.h"
 #include "storaged/receipt.h"
 #include "storaged/routes.h"
+#include "storaged/scrub.h"
 #include "storaged/staged.h"
 #include "storaged/sweep.h"
 
@@ -85,7 +87,7 @@ static void *worker_start(uv_loop_t *loop, const void *settings, int worker_inde
 	store->loop = loop;
 	store->settings = settings;
 	store->io_threads = (size_t)store->settings->io_threads;
-	store->disk = (GsDisk){-1, -1, -1, -1, -1};
+	store->disk = (GsDisk){-1, -1, -1, -1, -1, -1};
 	TAILQ_INIT(&store->waits);
 	TAILQ_INIT(&store->open);
 	for (int kind = 0; kind < GS_JOB_KINDS; kind++)
@@ -94,7 +96,8 @@ static void *worker_start(uv_loop_t *loop, const void *settings, int worker_inde
 	store->wait_timer.data = store;
 	gs_staged_start(store);
 	gs_measure_register();
-	if (!size_thread_pool(settings) || !make_url(store, port) || prepare_disk(store) != 0 || !start_controls(store)) {
+	if (!size_thread_pool(settings) || !make_url(store, port) || prepare_disk(store) != 0 || !start_controls(store) ||
+		(store->scrub = gs_scrub_start(store)) == NULL) {
 		gs_log(GS_LOG_ERROR, NULL, "cannot start", NULL);
 		return NULL; /* the process ends */
 	}
@@ -155,6 +158,7 @@ static void worker_stop(void *state)
 	for (size_t i = 0; i < store->control_count; i++)
 		gs_control_stop(store->controls[i], &open_handles);
 	store->wait_timer.data = &open_handles;
+	gs_scrub_stop(store->scrub, &open_handles);
 	store->staged_timer.data = &open_handles;
 	uv_close((uv_handle_t *)&store->wait_timer, timer_closed);
 	uv_close((uv_handle_t *)&store->staged_timer, timer_closed);
@@ -162,6 +166,7 @@ static void worker_stop(void *state)
 		uv_run(store->loop, UV_RUN_ONCE);
 	gs_receipt_free_all(store);
 	gs_staged_free_all(store);
+	gs_damage_free_all(store);
 	gs_revocation_free(&store->revocations);
 	gs_disk_close(&store->disk);
 	free(store);

@@ -17,6 +17,8 @@ METRIC(gs_metric_free_bytes, "free_bytes", GAUGE, "free bytes, as reported last"
 METRIC(gs_metric_used_bytes, "used_bytes", GAUGE, "bytes of stored and staged objects");
 METRIC(gs_metric_staged, "staged", GAUGE, "unfinished uploads that wait to be resumed");
 METRIC(gs_metric_revoked, "revocations_total", COUNTER, "revocations that control servers have told");
+METRIC(gs_metric_damaged, "damaged_total", COUNTER, "objects found damaged and put into quarantine");
+METRIC(gs_metric_scrubbed_bytes, "scrubbed_bytes_total", COUNTER, "bytes read by the scrub");
 METRIC(gs_metric_read_only, "read_only", GAUGE, "1 after a disk failure");
 METRIC(gs_metric_removed, "removed_total", COUNTER, "objects deleted on a control server's order");
 METRIC(gs_metric_control_connections, "control_connections", GAUGE, "control servers that know this device as present");
@@ -28,7 +30,8 @@ void gs_measure_register(void)
 								 &gs_metric_downloads,      &gs_metric_download_bytes, &gs_metric_receipts_pending,
 								 &gs_metric_capacity_bytes, &gs_metric_free_bytes,     &gs_metric_used_bytes,
 								 &gs_metric_read_only,      &gs_metric_removed,        &gs_metric_control_connections,
-								 &gs_metric_commit_seconds, &gs_metric_staged,         &gs_metric_revoked};
+								 &gs_metric_commit_seconds, &gs_metric_staged,         &gs_metric_revoked,
+								 &gs_metric_damaged,        &gs_metric_scrubbed_bytes};
 
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
 		gs_metric_register(metrics[i]);

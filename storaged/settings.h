@@ -23,6 +23,7 @@ typedef struct GsStorageSettings {
 	int64_t report_interval_ms, receipt_wait_ms;
 	int64_t max_transfers, max_uploads, max_staged, max_receipts;
 	int64_t io_buffer_bytes, io_threads;
+	int64_t scrub_rate_bytes, scrub_interval_ms;
 	GsControlSetting controls[GS_CONTROL_MAX];
 	size_t control_count;
 } GsStorageSettings;

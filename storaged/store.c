@@ -88,6 +88,7 @@ GsServer *gs_store_server(GsStore *store, const GsUuid *id, bool add)
 	server->id = *id;
 	TAILQ_INIT(&server->receipts);
 	TAILQ_INIT(&server->postponed);
+	TAILQ_INIT(&server->damages);
 	return server;
 }
 

@@ -25,6 +25,9 @@ TAILQ_HEAD(GsReceiptQueue, GsReceipt);
 TAILQ_HEAD(GsReceiptWaits, GsReceiptWait);
 struct GsTransfer;
 TAILQ_HEAD(GsTransfers, GsTransfer);
+struct GsDamage;
+TAILQ_HEAD(GsDamageQueue, GsDamage);
+struct GsScrub;
 struct GsJob;
 TAILQ_HEAD(GsJobQueue, GsJob);
 
@@ -41,6 +44,7 @@ typedef struct GsServer {
 	struct GsControl *control; /* the connection that announced as this server; NULL = none since the start */
 	struct GsReceiptQueue receipts, postponed; /* to be sent; failed, to be sent again after the next report */
 	size_t receipt_count;
+	struct GsDamageQueue damages; /* in quarantine, to be told */
 	/*
 	 * Bytes allocated on disk, receipts not sent yet; and how many of them have been so all along since the free space
 	 * was measured last. The second is what a report says: a byte freed or acknowledged meanwhile is in neither sum.
@@ -75,6 +79,8 @@ typedef struct GsStore {
 	size_t running[GS_JOB_KINDS];
 	bool read_only; /* this disk failed to keep a promise; until the daemon is started again */
 	bool draining;
+	size_t damage_count;
+	struct GsScrub *scrub;
 } GsStore;
 
 /* Disk work. Embedded in its owner, which must live until `done`; one at a time. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "storaged/damage.h"
 #include "storaged/journal.h"
 #include "storaged/receipt.h"
 #include "storaged/staged.h"
@@ -154,6 +155,27 @@ static int count_shard(GsStore *store, int dir, const char *name)
 	return error;
 }
 
+/* Told again: the control server may not have heard. The bytes still take their room. */
+static int recall_damaged(GsStore *store, int dir, const char *name)
+{
+	char text[GS_SIDECAR_MAX_BYTES];
+	GsSidecar sidecar;
+	GsUuid object;
+	ssize_t size;
+
+	if (!sidecar_object(name, &object))
+		return count_object(store, dir, name);
+	size = gs_disk_read_small(dir, name, text, sizeof(text));
+	if (size < 0 || !gs_sidecar_decode(text, (size_t)size, &sidecar)) {
+		gs_log(GS_LOG_ERROR, NULL, "a sidecar in quarantine is damaged", "file", name, NULL);
+		return 0;
+	}
+	sidecar.object = object;
+	if (!gs_damage_recall(store, &sidecar))
+		gs_log(GS_LOG_WARN, NULL, "too many damaged objects; told after a later start", "object", object.text, NULL);
+	return 0;
+}
+
 int gs_sweep_start(GsStore *store)
 {
 	int error = each_name(store, store->disk.journal, replay);
@@ -164,6 +186,8 @@ int gs_sweep_start(GsStore *store)
 		error = gs_disk_sync(store->disk.staging);
 	if (error == 0)
 		error = each_name(store, store->disk.objects, count_shard);
+	if (error == 0)
+		error = each_name(store, store->disk.quarantine, recall_damaged);
 	if (error != 0)
 		gs_log(GS_LOG_ERROR, NULL, "cannot put the disk in order", "error", strerror(-error), NULL);
 	return error;

@@ -13,6 +13,7 @@
 #include "storaged/control.h"
 #include "storaged/journal.h"
 #include "storaged/measure.h"
+#include "storaged/quarantine.h"
 #include "storaged/staged.h"
 #include "storaged/transfer.h"
 
@@ -43,7 +44,9 @@ static void remove_one(const Batch *batch, Removal *removal)
 		removal->done = gs_stage_discard(&removal->staged->stage);
 		removal->error = removal->done ? 0 : -removal->staged->stage.error;
 	} else if (error == -ENOENT) {
-		removal->done = true;
+		error = gs_quarantine_remove(disk, object, &removal->freed_bytes);
+		removal->done = error == 0 || error == -ENOENT;
+		removal->error = error;
 	} else if (error != 0) {
 		removal->error = error;
 	} else if (!gs_uuid_equal(&sidecar.server, &batch->server->id)) {

@@ -83,7 +83,7 @@ sub files_under {
     my ($device, $below) = @_;
     my $root = "$device->{root}/" . ($below // '');
     my @files = split /\n/, run_ok('find', $root, '-type', 'f', '-printf', '%P\n');
-    return [ sort grep { !/^(lock|epoch)$/ } @files ];
+    return [ sort grep { !/^(lock|epoch|scrub(\.new)?)$/ } @files ];
 }
 
 # The same when each stored object is acknowledged and its sidecar has moved beside it, which follows the answer 201.

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Moving damaged objects aside; see quarantine.h. The sidecar goes last: until then a crash leaves one without data,
+ * which nobody is served and the scrub finds again.
+ */
+#include "storaged/quarantine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int move(int from, int to, const char *name)
+{
+	return renameat(from, name, to, name) == 0 ? 0 : -errno;
+}
+
+int gs_quarantine_move(const GsDisk *disk, const GsUuid *object)
+{
+	char name[GS_DISK_NAME_MAX];
+	int shard = gs_disk_shard(disk, object, false), error;
+
+	if (shard < 0)
+		return shard;
+	gs_disk_name(object, true, name);
+	if (faccessat(shard, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+		faccessat(disk->journal, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
+		close(shard);
+		return -ENOENT;
+	}
+	error = move(shard, disk->quarantine, object->text);
+	if (error == 0 || error == -ENOENT)
+		error = move(shard, disk->quarantine, name);
+	/* In the journal: its receipt is on its way, and the control server is told of the damage after it. */
+	if (error == -ENOENT)
+		error = move(disk->journal, disk->quarantine, name);
+	if (error == 0)
+		error = gs_disk_sync(disk->quarantine);
+	if (error == 0)
+		error = gs_disk_sync(shard);
+	close(shard);
+	return error;
+}
+
+int gs_quarantine_remove(const GsDisk *disk, const GsUuid *object, uint64_t *size_bytes)
+{
+	char name[GS_DISK_NAME_MAX];
+	struct stat status;
+	int error;
+
+	*size_bytes = 0;
+	gs_disk_name(object, true, name);
+	if (fstatat(disk->quarantine, object->text, &status, AT_SYMLINK_NOFOLLOW) == 0)
+		*size_bytes = (uint64_t)status.st_size;
+	else if (faccessat(disk->quarantine, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		return -ENOENT;
+	error = gs_disk_unlink(disk->quarantine, object->text);
+	if (error == 0)
+		error = gs_disk_unlink(disk->quarantine, name);
+	return error == 0 ? gs_disk_sync(disk->quarantine) : error;
+}

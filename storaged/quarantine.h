@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Where damaged objects go: quarantine/OBJECT and quarantine/OBJECT.json, out of every path that serves. They stay for
+ * whoever wants to look until the control server orders the deletion. All functions block: pool threads and start-up
+ * only; the object is claimed. 0 or -errno.
+ */
+#ifndef GS_QUARANTINE_H
+#define GS_QUARANTINE_H
+
+#include "storaged/disk.h"
+
+/* -ENOENT: nothing is stored under the id any more. Data that is missing is no error. */
+__attribute__((warn_unused_result)) int gs_quarantine_move(const GsDisk *disk, const GsUuid *object);
+/* *size_bytes: of the removed data. -ENOENT: nothing was there. */
+__attribute__((warn_unused_result)) int gs_quarantine_remove(const GsDisk *disk, const GsUuid *object,
+															 uint64_t *size_bytes);
+
+#endif
