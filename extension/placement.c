@@ -29,6 +29,7 @@
 
 #define NAP_MIN_MS 1
 #define NAP_MAX_MS 20
+#define ROUNDS_A_SEARCH 8
 #define WIDENING 4
 #define CANDIDATES_MOST 1000
 
@@ -121,42 +122,57 @@ static void nap(int round)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* One search and one round over its candidates; NULL when others hold all of them, or when there are none: then
- * `none` says why. */
-static GsPlace *attempt(const GsQuestion *question, char **none)
+/* Why there are no candidates; NULL when there are some. */
+static char *explain_none(const GsQuestion *question, const GsCandidates *candidates, const GsPolicy *policy)
 {
-	GsPlace *place = palloc0(sizeof(*place));
-	GsCandidates candidates = gs_placement_candidates(question, &place->policy);
-	GsCandidate *chosen = reserve_any(question, &candidates);
+	char *tally;
 
-	*none = NULL;
-	if (candidates.count == 0) {
-		*none = gs_candidates_tally(question);
-		if (place->policy.passed_over > 0)
-			*none = psprintf("%s; %d with room are passed over by the policy", *none, place->policy.passed_over);
-	}
+	if (candidates->count > 0)
+		return NULL;
+	tally = gs_candidates_tally(question);
+	if (policy->passed_over == 0)
+		return tally;
+	return psprintf("%s; %d with room are passed over by the policy", tally, policy->passed_over);
+}
+
+/* One round over the candidates; NULL when others hold all of them. */
+static GsPlace *attempt(const GsQuestion *question, GsCandidates *candidates, const GsPolicy *policy)
+{
+	GsCandidate *chosen = reserve_any(question, candidates);
+	GsPlace *place;
+
 	if (chosen == NULL)
 		return NULL;
+	place = palloc0(sizeof(*place));
+	place->policy = *policy;
 	place->device = chosen->device;
 	place->device_name = chosen->name;
 	place->distance = chosen->distance;
-	place->candidates = describe(&candidates, &place->policy);
+	place->candidates = describe(candidates, policy);
 	return place;
 }
 
 GsPlace *gs_placement_reserve(const GsQuestion *question, int wait_ms)
 {
 	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
+	GsCandidates candidates;
+	GsPolicy policy;
 
 	for (int round = 0;; round++) {
-		char *none;
-		GsPlace *place = attempt(question, &none);
+		GsPlace *place;
 
+		if (round % ROUNDS_A_SEARCH == 0) {
+			char *none;
+
+			candidates = gs_placement_candidates(question, &policy);
+			none = explain_none(question, &candidates, &policy);
+			if (none != NULL)
+				ereport(ERROR, (errcode(GS_ERR_NO_ROOM), errmsg("no storage device has room for the share"),
+								errdetail("Size is %lld bytes; %s.", (long long)question->size, none)));
+		}
+		place = attempt(question, &candidates, &policy);
 		if (place != NULL)
 			return place;
-		if (none != NULL)
-			ereport(ERROR, (errcode(GS_ERR_NO_ROOM), errmsg("no storage device has room for the share"),
-							errdetail("Size is %lld bytes; %s.", (long long)question->size, none)));
 		if (GetCurrentTimestamp() >= give_up)
 			ereport(ERROR, (errcode(GS_ERR_DEVICES_BUSY), errmsg("other uploads hold all devices that have room"),
 							errhint("Send the notice again in a moment.")));
@@ -166,8 +182,10 @@ GsPlace *gs_placement_reserve(const GsQuestion *question, int wait_ms)
 
 GsPlace *gs_placement_try(const GsQuestion *question, char **refusal)
 {
-	char *none;
-	GsPlace *place = attempt(question, &none);
+	GsPolicy policy;
+	GsCandidates candidates = gs_placement_candidates(question, &policy);
+	char *none = explain_none(question, &candidates, &policy);
+	GsPlace *place = attempt(question, &candidates, &policy);
 
 	if (place == NULL)
 		*refusal = none != NULL ? psprintf("no room: %s", none) : "held by other notices";
