@@ -82,6 +82,22 @@ void gs_call_damaged(GsCall *call, const GsStore *store, const GsUuid *object, c
 	call_add(call, "\\x%s", hex);
 }
 
+void gs_call_inventory(GsCall *call, const GsStore *store, bool begin)
+{
+	call_begin(call, begin ? "SELECT groupshare.device_inventory_begin($1::bigint)"
+						   : "SELECT groupshare.device_inventory_end($1::bigint)");
+	call_add(call, "%" PRId64, store->epoch);
+}
+
+void gs_call_inventory_add(GsCall *call, const GsStore *store, const char *const arrays[4])
+{
+	call_begin(call,
+			   "SELECT groupshare.device_inventory_add($1::bigint, $2::uuid[], $3::bigint[], $4::bytea[], $5::text[])");
+	call_add(call, "%" PRId64, store->epoch);
+	for (size_t i = 0; i < 4; i++)
+		call_add(call, "%s", arrays[i]);
+}
+
 void gs_call_work_done(GsCall *call, const GsStore *store, const int64_t *ids, size_t count)
 {
 	char list[GS_WORK_MAX * 22 + 3];
@@ -136,7 +152,9 @@ static bool parse_item(const json_t *item, const char *kind, GsWorkItem *work)
 	if (!parse_optional(json_object_get(item, "object"), &work->has_object, &work->object) ||
 		!parse_optional(json_object_get(item, "terminal"), &work->has_terminal, &work->terminal))
 		return false;
-	work->kind = kind[0] == 'd' ? GS_WORK_DELETE : GS_WORK_REVOKE;
+	work->kind = kind[0] == 'd' ? GS_WORK_DELETE : kind[0] == 'r' ? GS_WORK_REVOKE : GS_WORK_INVENTORY;
+	if (work->kind == GS_WORK_INVENTORY)
+		return true;
 	if (work->kind == GS_WORK_DELETE)
 		return work->has_object;
 	work->before_s = json_integer_value(before);
@@ -156,7 +174,7 @@ static bool parse_work(const json_t *object, GsReply *reply)
 
 		if (!json_is_integer(json_object_get(item, "id")) || kind == NULL)
 			return false;
-		if (strcmp(kind, "delete") != 0 && strcmp(kind, "revoke") != 0)
+		if (strcmp(kind, "delete") != 0 && strcmp(kind, "revoke") != 0 && strcmp(kind, "inventory") != 0)
 			continue;
 		if (!parse_item(item, kind, &reply->work[reply->work_count]))
 			return false;

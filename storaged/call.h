@@ -20,7 +20,7 @@ typedef struct GsCall {
 	size_t used;
 } GsCall;
 
-typedef enum GsWorkKind { GS_WORK_DELETE, GS_WORK_REVOKE } GsWorkKind;
+typedef enum GsWorkKind { GS_WORK_DELETE, GS_WORK_REVOKE, GS_WORK_INVENTORY } GsWorkKind;
 
 typedef struct GsWorkItem {
 	int64_t id;
@@ -52,6 +52,10 @@ void gs_call_receipt(GsCall *call, const GsStore *store, const GsUuid *object, u
 					 const uint8_t sha256[GS_SHA256_BYTES]);
 /* digest NULL: gone or unreadable */
 void gs_call_damaged(GsCall *call, const GsStore *store, const GsUuid *object, const uint8_t *digest);
+/* device_inventory_begin, else device_inventory_end. */
+void gs_call_inventory(GsCall *call, const GsStore *store, bool begin);
+/* Four array literals: objects, sizes, sha256, states. */
+void gs_call_inventory_add(GsCall *call, const GsStore *store, const char *const arrays[4]);
 /* count <= GS_WORK_MAX */
 void gs_call_work_done(GsCall *call, const GsStore *store, const int64_t *ids, size_t count);
 

@@ -12,12 +12,21 @@
 #include "daemon/log.h"
 #include "daemon/program.h"
 #include "storaged/damage.h"
+#include "storaged/inventory.h"
 #include "storaged/link.h"
 #include "storaged/measure.h"
 #include "storaged/receipt.h"
 #include "storaged/work.h"
 
-typedef enum CallKind { CALL_LISTEN, CALL_ANNOUNCE, CALL_REPORT, CALL_RECEIPT, CALL_DAMAGED, CALL_WORK_DONE } CallKind;
+typedef enum CallKind {
+	CALL_LISTEN,
+	CALL_ANNOUNCE,
+	CALL_REPORT,
+	CALL_RECEIPT,
+	CALL_DAMAGED,
+	CALL_WORK_DONE,
+	CALL_INVENTORY
+} CallKind;
 
 struct GsControl {
 	GsStore *store;
@@ -158,6 +167,8 @@ static void pump(GsControl *control)
 		send_call(control, CALL_DAMAGED);
 	} else if ((receipt = gs_receipt_next(control->server)) != NULL) {
 		send_receipt(control, receipt);
+	} else if (control->server->inventory != NULL && gs_inventory_call(control->server->inventory, &control->call)) {
+		send_call(control, CALL_INVENTORY);
 	}
 }
 
@@ -282,6 +293,12 @@ static const char *call_failed(GsControl *control, const GsAnswer *answer)
 			   "the control server does not know this device; there, as its DBA, run: SELECT "
 			   "groupshare.add_storage_device(name, login_role, location) with the role of conninfo",
 			   "server", control->link.name, NULL);
+	/* A batch that comes too late, for one: the server orders another inventory when it wants one. */
+	if (control->kind == CALL_INVENTORY && answer->sqlstate[0] != '\0' && !is_about_us(answer->sqlstate)) {
+		gs_log(GS_LOG_WARN, NULL, "the control server did not take an inventory", "error", answer->message, NULL);
+		gs_inventory_answered(control->server, false);
+		return NULL;
+	}
 	if (control->damage != NULL && answer->sqlstate[0] != '\0' && !is_about_us(answer->sqlstate)) {
 		gs_log(GS_LOG_ERROR, NULL, "the control server did not hear of a damage; told again after the next start",
 			   "error", answer->message, NULL);
@@ -322,6 +339,8 @@ static void link_answered(void *owner, const GsAnswer *answer)
 		wrong = reported(control, answer->value);
 	else if (control->kind == CALL_DAMAGED)
 		damage_told(control);
+	else if (control->kind == CALL_INVENTORY)
+		gs_inventory_answered(control->server, true);
 	else if (control->kind == CALL_RECEIPT)
 		wrong = receipted(control, answer->value);
 	else

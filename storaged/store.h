@@ -28,6 +28,7 @@ TAILQ_HEAD(GsTransfers, GsTransfer);
 struct GsDamage;
 TAILQ_HEAD(GsDamageQueue, GsDamage);
 struct GsScrub;
+struct GsInventory;
 struct GsJob;
 TAILQ_HEAD(GsJobQueue, GsJob);
 
@@ -44,7 +45,8 @@ typedef struct GsServer {
 	struct GsControl *control; /* the connection that announced as this server; NULL = none since the start */
 	struct GsReceiptQueue receipts, postponed; /* to be sent; failed, to be sent again after the next report */
 	size_t receipt_count;
-	struct GsDamageQueue damages; /* in quarantine, to be told */
+	struct GsDamageQueue damages;  /* in quarantine, to be told */
+	struct GsInventory *inventory; /* being told; NULL: none */
 	/*
 	 * Bytes allocated on disk, receipts not sent yet; and how many of them have been so all along since the free space
 	 * was measured last. The second is what a report says: a byte freed or acknowledged meanwhile is in neither sum.

@@ -11,6 +11,7 @@
 
 #include "daemon/log.h"
 #include "storaged/control.h"
+#include "storaged/inventory.h"
 #include "storaged/journal.h"
 #include "storaged/measure.h"
 #include "storaged/quarantine.h"
@@ -148,6 +149,9 @@ void gs_work_take(GsStore *store, GsServer *server, const GsWorkItem *items, siz
 	Batch *batch;
 
 	take_revocations(store, server, items, count);
+	for (size_t i = 0; i < count; i++)
+		if (items[i].kind == GS_WORK_INVENTORY)
+			gs_inventory_order(store, server);
 	if (count == 0 || server->working)
 		return;
 	batch = calloc(1, sizeof(*batch));

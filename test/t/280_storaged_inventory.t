@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: PostgreSQL
+# The daemon lists what it has, whole; what differs from the catalog is found, what is in order is not.
+use GroupShare::Test;
+use GroupShare::Storage;
+
+my $cs     = new_control_server(name => 'cs1');
+my $device = add_device(
+    servers => [$cs], name => 'd1', location => 'eu/a', settings => { storage => { report_interval_ms => 200 } });
+my $ann  = new_owner($cs, 'ann@example.org');
+my $file = spit(scratch('f') . '/f', 'x' x 1000);
+my @uploads = map { notice($ann, 1000) } 1 .. 120;    # more than a batch
+put($_, $file) for @uploads;
+settled($device);
+my $part = notice($ann, 1000);
+is(http('PATCH', $part->{url}, token => $part->{ticket}, body => 'x' x 10,
+    headers => [ 'upload-offset' => 0, 'content-type' => 'application/partial-upload' ])->{status}, 204, 'an unfinished upload');
+
+sub path { return "$device->{root}/objects/" . substr($_[0], 0, 2) . "/$_[0]" }
+sub inventory {
+    my $done = sub { $cs->sql('SELECT state FROM groupshare.inventories') eq 'done' };
+    wait_for($done, 'an inventory that runs to end');
+    $cs->sql(q{SELECT groupshare.request_inventory('d1')});
+    wait_for($done, 'the inventory');
+    return [ split /\n/, $cs->sql(q{SELECT problem FROM groupshare.inventory_report ORDER BY 1}) ];
+}
+is_deeply(inventory(), [], 'all in order');
+is($cs->sql('SELECT objects FROM groupshare.inventories'), 121, 'all were listed');
+
+my ($gone, $lost) = map { $_->{object} } @uploads[ 3, 4 ];
+unlink path($gone);
+my $orphan = 'aa0bd2f6-8d3a-4b76-9f00-4dd2e1c5a7b1';
+mkdir "$device->{root}/objects/aa";
+spit(path($orphan), 'x' x 1000);
+my $sidecar = slurp(path($lost) . '.json') =~ s/$lost/$orphan/r;
+spit(path($orphan) . '.json', $sidecar);
+is_deeply(inventory(), [ 'missing', 'orphan' ], 'what is gone, and what nobody knows');
+is($cs->sql(q{SELECT object FROM groupshare.inventory_report WHERE problem = 'orphan'}), $orphan, 'the one');
+
+done_testing;
