@@ -27,8 +27,10 @@ CREATE FUNCTION groupshare.group_info_members(group_id uuid, after uuid, most in
             'shares', s.page -> 'shares', 'shares_next', s.page -> 'next') ORDER BY p.n)
             FILTER (WHERE p.n <= most), '[]'),
         'next', CASE WHEN count(*) > most THEN (array_agg(p.terminal_id ORDER BY p.n))[most] END)
-      FROM (SELECT m.terminal_id, m.state, t.identifier, row_number() OVER (ORDER BY m.terminal_id) AS n
-              FROM groupshare.membership m JOIN groupshare.terminal t ON t.id = m.terminal_id
+      -- The identifier is looked up for each row of the page: joined, the planner may walk all terminals for a small group.
+      FROM (SELECT m.terminal_id, m.state, row_number() OVER (ORDER BY m.terminal_id) AS n,
+                   (SELECT t.identifier FROM groupshare.terminal t WHERE t.id = m.terminal_id) AS identifier
+              FROM groupshare.membership m
              WHERE m.group_id = group_info_members.group_id AND m.state IN ('member', 'administrator')
                AND (after IS NULL OR m.terminal_id > after)
              ORDER BY m.terminal_id LIMIT most + 1) p

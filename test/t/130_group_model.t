@@ -10,7 +10,7 @@ my $most  = $ENV{GS_LONG} ? 100_000 : 3_000;
 my $lanes = 3;
 my @who   = map { "t$_" } 1 .. 6;
 srand $seed;
-diag("GS_SEED=$seed");
+diag("GS_SEED=$seed, $most operations");
 
 my $server = new_control_server(name => 'cs1', fsync => 0, conf => { 'groupshare.refusal_pause' => 0, 'groupshare.databases' => q{''}, jit => 'off' });
 $server->sql(q{SELECT count(groupshare.add_terminal(t || '@x.org')) FROM unnest(string_to_array(:'who', ',')) t}, who => join ',', @who);
@@ -100,7 +100,7 @@ sub permutations {
 }
 
 # The model after some order of the bout that explains answers and group; undef when none does. Members of the same bout inherit in either order.
-sub explain {
+sub order_of {
     my ($model, $bout, $text) = @_;
     for my $newest (1, -1) {
         for my $order (permutations(@$bout)) {
@@ -135,7 +135,7 @@ while ($played < $most) {
     $played += @bout;
     $seen{"$_->{name} $_->{answer}"}++ for @bout;
     $now = look($group);
-    my $after = explain($model, \@bout, $now->{text});
+    my $after = order_of($model, \@bout, $now->{text});
     if (!$after) {
         fail("bout at operation $played of GS_SEED=$seed");
         diag("before: $before\nafter:  $now->{text}\n", map { my $op = $_; join(' ', map { "$_=" . ($op->{$_} // '-') } sort keys %$op) . "\n" } @bout);
