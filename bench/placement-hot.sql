@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Ten thousand terminals at the devices' sites, each in the group; and the rows that a bare guarded UPDATE works on.
+-- Nine thousand terminals at the devices' sites, each in the group; and the rows that a bare guarded UPDATE works on.
 INSERT INTO groupshare.terminal (home, identifier, plan, location)
-    SELECT server_id, 't' || n || '@example.org', 'standard', 'r0/c0/s0' FROM groupshare.self, generate_series(1, 10000) n;
+    SELECT server_id, 't' || n || '@example.org', 'standard', 'r0/c0/s0' FROM groupshare.self, generate_series(1, 9000) n;
 INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at)
     SELECT g.id, t.id, t.home, 'member', now() FROM groupshare.sharing_group g, groupshare.terminal t WHERE t.identifier LIKE 't%';
 UPDATE groupshare.plan SET max_shares = NULL, quota_bytes = NULL;

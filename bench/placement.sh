@@ -76,7 +76,7 @@ for devices in 1 10; do
     psql -Xq -v devices=$devices -v full=0 -f "$here/placement-setup.sql" >/dev/null
     psql -Xq -f "$here/placement-hot.sql" >/dev/null
     cat > "$dir/place.sql" <<'SQL'
-\set who random(1, 10000)
+\set who random(1, 9000)
 SELECT groupshare.upload_notice('t' || :who || '@example.org', 'f' || nextval('bench_name'), 1);
 SQL
     cat > "$dir/update.sql" <<'SQL'
