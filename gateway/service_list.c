@@ -17,6 +17,7 @@
 #define WAYS 4
 /* A longer one is no identifier (doc/contracts.md section 1); the control server says so. */
 #define MAX_IDENTIFIER 254
+#define MAX_SERVER_NAME 255
 
 typedef struct Entry {
 	char *identifier; /* NULL: empty */
@@ -38,6 +39,10 @@ struct GsServiceAsk {
 	void *owner;
 	GsPgRequest *request;
 	uint64_t generation;
+	size_t turn;                      /* servers gone through, from the identifier's one by hash on */
+	bool answered;                    /* by one of them at least */
+	bool complete;                    /* by each of them */
+	char server[MAX_SERVER_NAME + 1]; /* the first answer that names one; by name, since a reload may end a server */
 	char identifier[MAX_IDENTIFIER + 1];
 };
 
@@ -148,34 +153,71 @@ GsServer *gs_service_list_remembered(GsServiceList *list, const char *identifier
 	return NULL;
 }
 
-static void ask_done(void *owner, const GsPgReply *reply)
+static void ask_done(void *owner, const GsPgReply *reply);
+
+static bool ask_server(GsServiceAsk *ask, GsServer *server)
 {
-	GsServiceAsk *ask = owner;
+	ask->request = gs_pg_request_new(&route_statement, (const char *const[]){ask->identifier}, ask_done, ask);
+	return ask->request && gs_pg_pool_submit(server->pool, ask->request) == 0;
+}
+
+/* The next server that can be asked. False when all have had their turn. */
+static bool ask_next(GsServiceAsk *ask)
+{
+	const GsGateway *gateway = ask->list->gateway;
+	const uint64_t first = hash_identifier(ask->identifier);
+
+	while (ask->turn < gateway->server_count) {
+		GsServer *server = gateway->servers[(first + ask->turn++) % gateway->server_count];
+
+		if (gs_pg_pool_live(server->pool) && ask_server(ask, server))
+			return true;
+		ask->complete = false;
+	}
+	return false;
+}
+
+static void ask_finish(GsServiceAsk *ask)
+{
 	GsServiceList *list = ask->list;
 	GsServer *server = NULL;
 
-	if (reply->outcome == GS_PG_ROW) {
-		if (reply->value[0])
-			server = gs_gateway_server(list->gateway, reply->value[0]);
-		if (reply->value[0] && !server)
-			gs_log(GS_LOG_WARN, NULL, "the service list names a control server that is not in the settings", "server",
-				   reply->value[0], NULL);
-		if (ask->generation == list->generation)
-			keep(list, ask->identifier, server);
+	if (ask->server[0]) {
+		server = gs_gateway_server(list->gateway, ask->server);
 		if (!server)
-			server = server_by_hash(list, ask->identifier);
+			gs_log(GS_LOG_WARN, NULL, "the service list names a control server that is not in the settings", "server",
+				   ask->server, NULL);
+	}
+	/* That nobody knows it is only known when nobody was passed over. */
+	if ((ask->server[0] || ask->complete) && ask->generation == list->generation)
+		keep(list, ask->identifier, server);
+	if (!server && ask->answered)
+		server = server_by_hash(list, ask->identifier);
+	ask->found(ask->owner, server);
+	free(ask);
+}
+
+/* Also when the terminal is found the others are asked: a known terminal must cost what an unknown one costs. */
+static void ask_done(void *owner, const GsPgReply *reply)
+{
+	GsServiceAsk *ask = owner;
+
+	if (reply->outcome == GS_PG_ROW) {
+		ask->answered = true;
+		if (reply->value[0] && !ask->server[0])
+			snprintf(ask->server, sizeof(ask->server), "%s", reply->value[0]);
 	} else {
+		ask->complete = false;
 		gs_log(GS_LOG_WARN, NULL, "the service list could not be asked", "sqlstate", reply->sqlstate, "error",
 			   reply->message, NULL);
 	}
-	ask->found(ask->owner, server);
-	free(ask);
+	if (!ask_next(ask))
+		ask_finish(ask);
 }
 
 GsServiceAsk *gs_service_list_ask(GsServiceList *list, const char *identifier, GsServiceFound *found, void *owner)
 {
 	GsServiceAsk *ask = calloc(1, sizeof *ask);
-	GsServer *server;
 
 	if (!ask)
 		return NULL;
@@ -183,13 +225,10 @@ GsServiceAsk *gs_service_list_ask(GsServiceList *list, const char *identifier, G
 	ask->found = found;
 	ask->owner = owner;
 	ask->generation = list->generation;
+	ask->complete = true;
 	fold(identifier, ask->identifier);
-	server = server_by_hash(list, ask->identifier);
-	for (size_t i = 0; i < list->gateway->server_count && !gs_pg_pool_live(server->pool); i++)
-		if (gs_pg_pool_live(list->gateway->servers[i]->pool))
-			server = list->gateway->servers[i];
-	ask->request = gs_pg_request_new(&route_statement, (const char *const[]){ask->identifier}, ask_done, ask);
-	if (!ask->request || gs_pg_pool_submit(server->pool, ask->request) < 0) {
+	/* With no server live one is asked all the same: it may be back before the request's time is up. */
+	if (!ask_next(ask) && !ask_server(ask, server_by_hash(list, ask->identifier))) {
 		free(ask);
 		return NULL;
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Which control server manages a terminal [spec P1]: asked of any live control server (api_route), remembered for a
- * while. A terminal that the list does not know, or whose server this gateway does not have, gets a server by a hash of
- * its identifier: always the same one, so that its answers look like those of a known terminal.
+ * Which control server manages a terminal [spec P1]: asked of every live control server (api_route), remembered for a
+ * while. The DBAs keep the servers' lists the same; where one lags behind, any server that knows the terminal will do.
+ * A terminal that no list knows, or whose server this gateway does not have, gets a server by a hash of its identifier:
+ * always the same one, so that its answers look like those of a known terminal.
  */
 #ifndef GS_SERVICE_LIST_H
 #define GS_SERVICE_LIST_H

@@ -24,6 +24,13 @@ for my $n (0, 1) {
 is($cs[0]->sql('SELECT count(*) FROM groupshare.share'), 1, 'each server has its own share');
 is($cs[1]->sql('SELECT count(*) FROM groupshare.share'), 1, 'on the one device');
 
+# Terminals that only their own server's list knows: whatever their names hash to, they are led there.
+for my $n (0, 1) {
+    local $cs[$n]{others} = [];
+    my @servers = map { new_terminal("solo$n$_\@example.org", gateway => $gateway, server => $cs[$n])->connect->{json}{server} } 1 .. 5;
+    is_deeply(\@servers, [ ('cs' . ($n + 1)) x 5 ], "terminals that cs" . ($n + 1) . " alone knows");
+}
+
 # One server is away: its terminals are told, the others do not notice.
 $cs[1]->stop;
 is_reply($member{0}->get('/v1/groups/mine'), 200, 'a terminal of the server that runs');

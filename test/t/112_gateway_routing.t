@@ -29,6 +29,13 @@ my $asked = asked();
 is(where("t$_\@example.org"), "cs$_", 'again') for 1 .. 3;
 is(asked(), $asked, 'is remembered, not asked again');
 
+# A list that lags behind: only the terminal's own server knows it.
+for my $i (1 .. 12) {
+    my $own = $cs[ $i % 3 ];
+    $own->sql(q{INSERT INTO stub.route VALUES (:'id', :'server')}, id => "own$i\@example.org", server => $own->{name});
+    is(where("own$i\@example.org"), $own->{name}, "own$i, known to $own->{name} alone");
+}
+
 # A terminal that nobody knows.
 my %unknown = map { $_ => where("unknown$_\@example.org") } 1 .. 20;
 ok(!(grep { !/^cs[123]$/ } values %unknown), 'an unknown terminal is answered');
