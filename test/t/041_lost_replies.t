@@ -49,7 +49,8 @@ sub relay {
             if (!$size || (!$client{$from} && $cut{$from})) {
                 unlink "$dir/cut" if $size;
                 $select->remove($from, $to);
-                delete @peer{ $from, $to };
+                # All that is known of the two: Perl gives a later handle the same name.
+                delete @{$_}{ $from, $to } for \%peer, \%client, \%cut;
                 close $_ for $from, $to;
                 next;
             }
