@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Control servers and the service list: which server manages which terminal. For now a DBA keeps the list the same on
- * each server with the functions here; a trigger on the tables tells the gateways of changes. setup_server locks
- * groupshare.self against a second setup before it looks.
+ * Control servers and the service list: which server manages which terminal. DBAs keep the list the same on each server
+ * with the functions here; a trigger on the tables tells the gateways of changes. setup_server locks groupshare.self
+ * against a second setup before it looks.
  */
 #include "postgres.h"
 

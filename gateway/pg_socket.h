@@ -11,7 +11,7 @@
 typedef struct GsPgSocket {
 	uv_poll_t *poll; /* allocated by itself, since a replaced one outlives its place here by a round of the loop */
 	int fd;
-	int events; /* watched for now */
+	int events; /* being watched */
 	void (*ready)(void *owner, int status);
 	void *owner;
 } GsPgSocket;
