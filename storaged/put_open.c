@@ -4,6 +4,7 @@
  * object decides how it goes on, in this order: somebody is at work on it (a PATCH is cut, whatever else is there makes
  * us busy); something is staged; it is stored (a look at the disk); it is new.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,11 @@ static void open_run(void *owner)
 	const GsTicket *ticket = &put->transfer.ticket;
 
 	put->look = gs_put_look(put);
+	/* A PUT has taken over what was staged, of which memory knows no more: nothing of it may stay uncounted. */
+	if (put->look == LOOK_FAILED && put->claimed &&
+		(gs_progress_remove(&put->store->disk, &ticket->object, true) != 0 ||
+		 gs_disk_unlink(put->store->disk.staging, ticket->object.text) != 0))
+		put->error = EIO;
 	if (put->look != LOOK_NEW || !put->claimed)
 		return;
 	if (put->kind == GS_PUT_PART)
@@ -128,14 +134,16 @@ static bool belongs_to(const GsPut *put, const GsUuid *server)
 /* It was not claimed: PATCH or HEAD of what is stored, or of nothing. */
 static void answer_look(GsPut *put)
 {
-	if (put->look == LOOK_STORED && !belongs_to(put, &put->stored.server))
+	if (put->look == LOOK_STORED && !belongs_to(put, &put->stored.server)) {
 		gs_put_answer_problem(put, &gs_put_different);
-	else if (put->kind == GS_PUT_ASK)
+	} else if (put->kind == GS_PUT_ASK) {
 		gs_put_answer_offset(put, put->look == LOOK_STORED ? put->stored.size_bytes : 0, 0);
-	else if (put->kind == GS_PUT_PART && put->head.offset > 0)
+	} else if (put->kind == GS_PUT_PART && put->head.offset > 0) {
+		put->offset = gs_offset_at(put->offset.size, 0);
 		gs_put_answer_problem(put, &gs_put_mismatch);
-	else
+	} else {
 		gs_put_answer_problem(put, &gs_put_busy);
+	}
 }
 
 static void open_done(void *owner)

@@ -50,6 +50,10 @@ is($reply->{headers}{'upload-length'},   $size,      'the length');
 is($reply->{headers}{'upload-complete'}, '?0',       'not complete');
 is($reply->{headers}{'cache-control'},   'no-store', 'not to be stored');
 is($reply->{headers}{'upload-limit'}, "max-size=$size", 'the limit');
+$reply = patch($upload, 100, 'x');
+is_problem($reply, 409, 'mismatching_upload_offset', 'a part in the middle of nothing');
+is($reply->{headers}{'upload-offset'}, 0, 'is told to begin at the beginning');
+is($reply->{json}{'expected-offset'},  0, 'in both ways');
 for my $version (8, 9) {
     my $from = ($version - 8) * 100_000;
     $reply = patch($upload, $from, substr($content, $from, 100_000),
