@@ -156,7 +156,8 @@ bool gs_part_survives(const GsPut *put, const GsProblem *problem)
 	const GsProblem *const harmless[] = {&gs_put_gone,         &gs_put_cut,      &gs_put_size_mismatch,
 										 &gs_put_inconsistent, &gs_put_checksum, &gs_put_overloaded};
 
-	if (put->kind != GS_PUT_PART)
+	/* After a failed job nothing of the stage can be relied on, whatever else had come up before. */
+	if (put->kind != GS_PUT_PART || put->result != GS_STAGE_OK)
 		return false;
 	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
 		if (problem == harmless[i])
@@ -193,8 +194,9 @@ bool gs_part_cut(GsActive *entry, GsPut *successor)
 {
 	GsPut *put = (GsPut *)((char *)entry - offsetof(GsPut, active));
 
-	if (put->kind != GS_PUT_PART || (put->state != PUT_OPENING && put->state != PUT_HASHING &&
-									 put->state != PUT_RECEIVING && put->state != PUT_PAUSING))
+	if (put->kind != GS_PUT_PART || !gs_uuid_equal(&put->transfer.ticket.server, &successor->transfer.ticket.server) ||
+		(put->state != PUT_OPENING && put->state != PUT_HASHING && put->state != PUT_RECEIVING &&
+		 put->state != PUT_PAUSING))
 		return false;
 	if (put->successor != NULL) {
 		GsPut *other = put->successor;
