@@ -375,6 +375,9 @@ static void link_down(void *owner)
 	if (control->receipt != NULL)
 		gs_receipt_unsent(control->receipt);
 	control->receipt = NULL;
+	/* The batch on the wire may be lost, and what is not listed is taken for missing: begun anew when ordered again. */
+	if (control->server != NULL)
+		gs_inventory_answered(control->server, false);
 	control->damage = NULL;       /* still first of its queue */
 	control->work_done_count = 0; /* repeated by the next report */
 	control->listening = false;

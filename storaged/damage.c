@@ -11,10 +11,9 @@
 #include "storaged/measure.h"
 #include "storaged/quarantine.h"
 
-static GsDamage *make(GsStore *store, const GsSidecar *sidecar)
+static GsDamage *make(GsStore *store, GsServer *server, const GsSidecar *sidecar)
 {
-	GsServer *server = gs_store_server(store, &sidecar->server, true);
-	GsDamage *damage = server != NULL && store->damage_count < GS_DAMAGES_MAX ? calloc(1, sizeof(*damage)) : NULL;
+	GsDamage *damage = store->damage_count < GS_DAMAGES_MAX ? calloc(1, sizeof(*damage)) : NULL;
 
 	if (damage == NULL)
 		return NULL;
@@ -25,10 +24,34 @@ static GsDamage *make(GsStore *store, const GsSidecar *sidecar)
 	return damage;
 }
 
+static GsDamage *make_described(GsStore *store, const GsSidecar *sidecar)
+{
+	GsServer *server = gs_store_server(store, &sidecar->server, true);
+
+	return server != NULL ? make(store, server, sidecar) : NULL;
+}
+
 static void release(GsDamage *damage)
 {
 	damage->store->damage_count--;
 	free(damage);
+}
+
+static void queue(GsDamage *damage)
+{
+	TAILQ_INSERT_TAIL(&damage->server->damages, damage, link);
+	if (damage->server->control != NULL)
+		gs_control_kick(damage->server->control);
+}
+
+static void tell_all(GsStore *store, const GsSidecar *sidecar)
+{
+	for (size_t i = 0; i < store->server_count; i++) {
+		GsDamage *damage = store->servers[i].control != NULL ? make(store, &store->servers[i], sidecar) : NULL;
+
+		if (damage != NULL)
+			queue(damage);
+	}
 }
 
 static void move_run(void *owner)
@@ -45,6 +68,8 @@ static void move_done(void *owner)
 
 	gs_active_remove(&damage->store->active, &damage->active);
 	if (damage->error != 0) {
+		if (damage->error == -EIO)
+			gs_store_set_read_only(damage->store, object, EIO);
 		if (damage->error != -ENOENT) /* else it was deleted meanwhile */
 			gs_log(GS_LOG_ERROR, NULL, "cannot put a damaged object into quarantine", "object", object, "error",
 				   strerror(-damage->error), NULL);
@@ -54,9 +79,18 @@ static void move_done(void *owner)
 	gs_log(GS_LOG_ERROR, NULL, "an object is damaged and in quarantine", "object", object, "found",
 		   damage->has_digest ? "another digest" : "missing, unreadable or of another size", NULL);
 	gs_metric_add(&gs_metric_damaged, 1);
-	TAILQ_INSERT_TAIL(&damage->server->damages, damage, link);
-	if (damage->server->control != NULL)
-		gs_control_kick(damage->server->control);
+	if (damage->server != NULL) {
+		queue(damage);
+	} else {
+		tell_all(damage->store, &damage->sidecar);
+		release(damage);
+	}
+}
+
+static void move_away(GsDamage *damage)
+{
+	gs_active_add(&damage->store->active, &damage->active, &damage->sidecar.object, GS_ACTIVE_REMOVAL);
+	gs_job_submit(&damage->job, damage->store, GS_JOB_LIGHT, damage, move_run, move_done);
 }
 
 void gs_damage_found(GsStore *store, const GsSidecar *sidecar, const uint8_t *digest)
@@ -65,19 +99,29 @@ void gs_damage_found(GsStore *store, const GsSidecar *sidecar, const uint8_t *di
 
 	if (gs_active_find(&store->active, &sidecar->object) != NULL)
 		return; /* deleted, or not acknowledged yet: its turn comes again */
-	damage = make(store, sidecar);
+	damage = make_described(store, sidecar);
 	if (damage == NULL)
 		return;
 	damage->has_digest = digest != NULL;
 	if (digest != NULL)
 		memcpy(damage->digest, digest, GS_SHA256_BYTES);
-	gs_active_add(&store->active, &damage->active, &sidecar->object, GS_ACTIVE_REMOVAL);
-	gs_job_submit(&damage->job, store, GS_JOB_LIGHT, damage, move_run, move_done);
+	move_away(damage);
+}
+
+void gs_damage_undescribed(GsStore *store, const GsUuid *object)
+{
+	const GsSidecar sidecar = {.object = *object};
+	GsDamage *damage = NULL;
+
+	if (gs_active_find(&store->active, object) == NULL)
+		damage = make(store, NULL, &sidecar);
+	if (damage != NULL)
+		move_away(damage);
 }
 
 bool gs_damage_recall(GsStore *store, const GsSidecar *sidecar)
 {
-	GsDamage *damage = make(store, sidecar);
+	GsDamage *damage = make_described(store, sidecar);
 
 	if (damage != NULL)
 		TAILQ_INSERT_TAIL(&damage->server->damages, damage, link);

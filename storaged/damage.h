@@ -15,7 +15,7 @@
 typedef struct GsDamage {
 	GsActive active;
 	GsStore *store;
-	GsServer *server;
+	GsServer *server; /* NULL while being moved: nobody knows whose it is */
 	GsSidecar sidecar;
 	bool has_digest;
 	uint8_t digest[GS_SHA256_BYTES]; /* found; without it: missing, unreadable, of another size */
@@ -27,6 +27,11 @@ typedef struct GsDamage {
 /* An object whose bytes are not what its sidecar says. Checked again under a claim; left alone when somebody is at it.
  */
 void gs_damage_found(GsStore *store, const GsSidecar *sidecar, const uint8_t *digest);
+/*
+ * Its sidecar can't be read, so nobody can be served it, nor is it known whose it was: all control servers in reach are
+ * told once, those that don't know it pass it over.
+ */
+void gs_damage_undescribed(GsStore *store, const GsUuid *object);
 /* Found in quarantine/ by the start of the daemon. False: out of memory, or too many. */
 __attribute__((warn_unused_result)) bool gs_damage_recall(GsStore *store, const GsSidecar *sidecar);
 /* For control.c: the next to be told, NULL when there is none; it has been told. */

@@ -95,8 +95,9 @@ static int read_name(GsInventory *inventory, int dir, const char *name)
 	if (!gs_uuid_parse(id, &object))
 		return 0;
 	size = gs_disk_read_small(dir, name, text, sizeof(text));
-	if (size == -ENOENT)
-		return 0; /* moved on, to a place that is read later; or deleted */
+	/* Moved on, to a place that is read later; or deleted. Or damaged: then it is not an object any more. */
+	if (size == -ENOENT || gs_sidecar_unreadable((int)size))
+		return 0;
 	if (size < 0)
 		return (int)size;
 	if (!gs_sidecar_decode(text, (size_t)size, &sidecar) || !gs_uuid_equal(&sidecar.server, &inventory->server->id) ||
@@ -254,7 +255,11 @@ bool gs_inventory_call(GsInventory *inventory, GsCall *call)
 	}
 	while (inventory->told == inventory->count && inventory->place != PLACE_END) {
 		go_on(inventory);
-		if (inventory->running || inventory->given_up)
+		if (inventory->given_up) {
+			end(inventory);
+			return false;
+		}
+		if (inventory->running)
 			return false;
 	}
 	if (inventory->place == PLACE_END)

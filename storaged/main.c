@@ -153,6 +153,7 @@ static void worker_stop(void *state)
 	size_t open_handles = 2;
 
 	store->draining = false;
+	gs_scrub_rest(store->scrub); /* else one without a rate to keep has a job at every turn */
 	while (store->jobs > 0 || store->transfers > 0)
 		uv_run(store->loop, UV_RUN_ONCE);
 	for (size_t i = 0; i < store->control_count; i++)

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "storaged/sidecar.h"
+
 static int move(int from, int to, const char *name)
 {
 	return renameat(from, name, to, name) == 0 ? 0 : -errno;
@@ -43,7 +45,16 @@ int gs_quarantine_move(const GsDisk *disk, const GsUuid *object)
 	return error;
 }
 
-int gs_quarantine_remove(const GsDisk *disk, const GsUuid *object, uint64_t *size_bytes)
+static bool is_anothers(const GsDisk *disk, const GsUuid *server, const char *name)
+{
+	char text[GS_SIDECAR_MAX_BYTES];
+	ssize_t size = gs_disk_read_small(disk->quarantine, name, text, sizeof(text));
+	GsSidecar sidecar;
+
+	return size > 0 && gs_sidecar_decode(text, (size_t)size, &sidecar) && !gs_uuid_equal(&sidecar.server, server);
+}
+
+int gs_quarantine_remove(const GsDisk *disk, const GsUuid *server, const GsUuid *object, uint64_t *size_bytes)
 {
 	char name[GS_DISK_NAME_MAX];
 	struct stat status;
@@ -51,6 +62,8 @@ int gs_quarantine_remove(const GsDisk *disk, const GsUuid *object, uint64_t *siz
 
 	*size_bytes = 0;
 	gs_disk_name(object, true, name);
+	if (is_anothers(disk, server, name))
+		return -EPERM;
 	if (fstatat(disk->quarantine, object->text, &status, AT_SYMLINK_NOFOLLOW) == 0)
 		*size_bytes = (uint64_t)status.st_size;
 	else if (faccessat(disk->quarantine, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)

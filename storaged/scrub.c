@@ -33,6 +33,7 @@ struct GsScrub {
 	uv_timer_t timer;
 	size_t *open_handles;
 	GsJob job;
+	bool resting; /* for good: the worker ends */
 	/* The pass */
 	int64_t begun_s;
 	unsigned shard; /* SHARDS: through */
@@ -51,6 +52,7 @@ struct GsScrub {
 	/* What a step says */
 	size_t stepped_bytes;
 	bool damaged, has_digest;
+	bool undescribed; /* its sidecar can't be read */
 	uint8_t found[GS_SHA256_BYTES];
 	int error;
 };
@@ -135,8 +137,10 @@ static int list_shard(GsScrub *scrub)
 		close(fd);
 		return -ENOMEM;
 	}
-	while (error == 0 && (entry = readdir(dir)) != NULL)
+	while (error == 0 && (errno = 0, entry = readdir(dir)) != NULL)
 		error = add_name(scrub, entry->d_name, &capacity);
+	if (error == 0)
+		error = -errno;
 	closedir(dir);
 	if (scrub->name_count > 0)
 		qsort(scrub->names, scrub->name_count, sizeof(*scrub->names), compare_ids);
@@ -173,8 +177,9 @@ static void open_next(GsScrub *scrub)
 
 	scrub->after = *object;
 	scrub->stepped_bytes = 4096; /* the rate bounds small objects, too */
-	if (error == -EBADMSG)
-		gs_log(GS_LOG_ERROR, NULL, "a sidecar is damaged", "object", object->text, NULL);
+	scrub->undescribed = gs_sidecar_unreadable(error);
+	if (scrub->undescribed)
+		scrub->sidecar.object = *object;
 	if (error != 0 || scrub->damaged)
 		return;
 	scrub->fd = gs_disk_open_object(&scrub->store->disk, object);
@@ -235,7 +240,7 @@ static void step_run(void *owner)
 	GsScrub *scrub = owner;
 
 	scrub->stepped_bytes = 0;
-	scrub->damaged = scrub->has_digest = false;
+	scrub->damaged = scrub->has_digest = scrub->undescribed = false;
 	scrub->error = 0;
 	if (scrub->fd >= 0) {
 		read_step(scrub);
@@ -267,6 +272,8 @@ static void step_done(void *owner)
 		gs_log(GS_LOG_ERROR, NULL, "the scrub cannot read a directory", "error", strerror(-scrub->error), NULL);
 	if (scrub->damaged)
 		gs_damage_found(scrub->store, &scrub->sidecar, scrub->has_digest ? scrub->found : NULL);
+	if (scrub->undescribed)
+		gs_damage_undescribed(scrub->store, &scrub->sidecar.object);
 	uv_timer_start(&scrub->timer, fired, rate > 0 ? scrub->stepped_bytes * 1000 / rate : 1000, 0);
 }
 
@@ -276,7 +283,7 @@ static bool may_step(GsScrub *scrub)
 	const GsStorageSettings *settings = scrub->store->settings;
 	int64_t now_s = (int64_t)time(NULL);
 
-	if (settings->scrub_rate_bytes == 0 || scrub->store->draining)
+	if (settings->scrub_rate_bytes == 0 || scrub->store->draining || scrub->resting)
 		return false;
 	if (scrub->shard < SHARDS)
 		return true;
@@ -330,6 +337,11 @@ static void closed(uv_handle_t *handle)
 	free(scrub->buffer);
 	free(scrub->names);
 	free(scrub);
+}
+
+void gs_scrub_rest(GsScrub *scrub)
+{
+	scrub->resting = true;
 }
 
 void gs_scrub_stop(GsScrub *scrub, size_t *open_handles)

@@ -13,6 +13,8 @@ typedef struct GsScrub GsScrub;
 
 /* NULL when out of memory. */
 GsScrub *gs_scrub_start(GsStore *store);
+/* Starts nothing more. */
+void gs_scrub_rest(GsScrub *scrub);
 /* No job of it may be running. *open_handles goes back by one when it is closed and freed. */
 void gs_scrub_stop(GsScrub *scrub, size_t *open_handles);
 

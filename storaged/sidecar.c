@@ -2,7 +2,13 @@
 /* The sidecar's text; see sidecar.h. */
 #include "storaged/sidecar.h"
 
+#include <errno.h>
 #include <jansson.h>
+
+bool gs_sidecar_unreadable(int error)
+{
+	return error == -EBADMSG || error == -EFBIG || error == -EIO || error == -EISDIR || error == -ELOOP;
+}
 
 size_t gs_sidecar_encode(const GsSidecar *sidecar, char text[GS_SIDECAR_MAX_BYTES])
 {

@@ -26,6 +26,8 @@ typedef struct GsSidecar {
 
 /* The text's size, NUL not counted; 0 when out of memory. */
 __attribute__((warn_unused_result)) size_t gs_sidecar_encode(const GsSidecar *sidecar, char text[GS_SIDECAR_MAX_BYTES]);
+/* Does this -errno of reading a sidecar say that it is damaged, not that there is none or no descriptor for it? */
+bool gs_sidecar_unreadable(int error);
 /* False when a member is missing or malformed. */
 __attribute__((warn_unused_result)) bool gs_sidecar_decode(const char *text, size_t size, GsSidecar *sidecar);
 

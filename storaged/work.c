@@ -45,7 +45,7 @@ static void remove_one(const Batch *batch, Removal *removal)
 		removal->done = gs_stage_discard(&removal->staged->stage);
 		removal->error = removal->done ? 0 : -removal->staged->stage.error;
 	} else if (error == -ENOENT) {
-		error = gs_quarantine_remove(disk, object, &removal->freed_bytes);
+		error = gs_quarantine_remove(disk, &batch->server->id, object, &removal->freed_bytes);
 		removal->done = error == 0 || error == -ENOENT;
 		removal->error = error;
 	} else if (error != 0) {
@@ -67,6 +67,17 @@ static void batch_run(void *owner)
 		remove_one(batch, &batch->removals[i]);
 }
 
+static void removal_failed(const Batch *batch, const Removal *removal)
+{
+	const char *object = removal->active.object.text;
+
+	gs_log(GS_LOG_ERROR, NULL, "cannot delete an object", "object", object, "server", batch->server->id.text, "error",
+		   strerror(-removal->error), NULL);
+	/* Part of it may be gone, or come back: what this disk says can't be relied on. */
+	if (removal->error == -EIO)
+		gs_store_set_read_only(batch->job.store, object, EIO);
+}
+
 static void batch_done(void *owner)
 {
 	Batch *batch = owner;
@@ -84,8 +95,7 @@ static void batch_done(void *owner)
 		if (removal->done)
 			ids[done++] = removal->id;
 		else
-			gs_log(GS_LOG_ERROR, NULL, "cannot delete an object", "object", removal->active.object.text, "server",
-				   batch->server->id.text, "error", strerror(-removal->error), NULL);
+			removal_failed(batch, removal);
 	}
 	batch->server->working = false;
 	gs_metric_add(&gs_metric_removed, (double)done);

@@ -34,7 +34,7 @@ sub flip {
 }
 sub damaged { return [ split /\n/, $cs->sql('SELECT share FROM groupshare.damaged ORDER BY 1') ] }
 sub quarantined { return -e "$device->{root}/quarantine/$upload{$_[0]}{object}.json" }
-store($_) for 'a' .. 'h', 'y', 'z';
+store($_) for 'a' .. 'k', 'y', 'z';
 settled($device);
 
 # Read to its end by a client.
@@ -55,7 +55,7 @@ is_problem(get($designation), 500, 'internal', 'a truncated one');
 wait_for(sub { "@{damaged()}" eq 'a b' }, 'the control server to hear');
 ok(quarantined('b'), 'is in quarantine');
 
-# The scrub, over what is planted while the daemon is away: flipped at the ends, truncated, longer, gone, exchanged.
+# The scrub, over what is planted while the daemon is away: flipped at the ends, truncated, longer, gone, exchanged; sidecars, too.
 $device->stop;
 flip(path('c'), 0);
 flip(path('d'), 599_999);
@@ -64,19 +64,22 @@ unlink path('f');
 rename path('g'),     path('g') . '.x';
 rename path('h'),     path('g');
 rename path('g') . '.x', path('h');
+flip(path('i') . '.json', 0);
+truncate path('j') . '.json', 0;
+spit(path('k') . '.json', ' ' x 5000);
 $device->{config}{storage}{scrub_rate_bytes} = 1 << 40;
 spit("$device->{dir}/config.ini", GroupShare::System::ini($device->{config}));
 $device->start;
-wait_for(sub { @{ damaged() } == 8 }, 'the scrub to find them');
-is_deeply(damaged(), [ 'a' .. 'h' ], 'all that is damaged, and nothing else');
+wait_for(sub { @{ damaged() } == 11 }, 'the scrub to find them');
+is_deeply(damaged(), [ 'a' .. 'k' ], 'all that is damaged, and nothing else');
 wait_for(sub { -e "$device->{root}/scrub" }, 'its place to be kept');
-ok(quarantined($_), "$_ is in quarantine") for 'c' .. 'h';
+ok(quarantined($_), "$_ is in quarantine") for 'c' .. 'k';
 ok(get(designation($ann, $upload{$_}))->{body} eq content($_), "$_ is well") for 'y', 'z';
 
 # Told again after a start, removed by order.
 $device->kill9;
 $device->start;
-$cs->sql(q{SELECT groupshare.delete_share('ann@example.org', :'share')}, share => $upload{$_}{share}) for 'a' .. 'h';
+$cs->sql(q{SELECT groupshare.delete_share('ann@example.org', :'share')}, share => $upload{$_}{share}) for 'a' .. 'k';
 wait_for(sub { !@{ files_under($device, 'quarantine') } }, 'quarantine to become empty');
 is(@{ files_under($device, 'objects') }, 4, 'what is well stays');
 

@@ -16,15 +16,47 @@ is(http('PATCH', $part->{url}, token => $part->{ticket}, body => 'x' x 10,
     headers => [ 'upload-offset' => 0, 'content-type' => 'application/partial-upload' ])->{status}, 204, 'an unfinished upload');
 
 sub path { return "$device->{root}/objects/" . substr($_[0], 0, 2) . "/$_[0]" }
-sub inventory {
-    my $done = sub { $cs->sql('SELECT state FROM groupshare.inventories') eq 'done' };
-    wait_for($done, 'an inventory that runs to end');
-    $cs->sql(q{SELECT groupshare.request_inventory('d1')});
-    wait_for($done, 'the inventory');
+sub findings {
+    wait_for(sub { $cs->sql('SELECT state FROM groupshare.inventories') eq 'done' }, 'the inventory');
     return [ split /\n/, $cs->sql(q{SELECT problem FROM groupshare.inventory_report ORDER BY 1}) ];
+}
+sub inventory {
+    findings();
+    $cs->sql(q{SELECT groupshare.request_inventory('d1')});
+    return findings();
 }
 is_deeply(inventory(), [], 'all in order');
 is($cs->sql('SELECT objects FROM groupshare.inventories'), 121, 'all were listed');
+
+# The connection breaks with a batch on the wire: the rest of the list alone would make what was in it missing.
+$cs->sql(<<'SQL');
+CREATE SEQUENCE public.batches;
+GRANT USAGE ON SEQUENCE public.batches TO PUBLIC;
+CREATE FUNCTION public.stick() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('public.batches') = 20 THEN
+        PERFORM pg_sleep(600);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stick AFTER INSERT ON groupshare.inventory_object FOR EACH STATEMENT EXECUTE FUNCTION public.stick();
+SELECT groupshare.request_inventory('d1');
+SQL
+wait_for(
+    sub {
+        $cs->sql(q{SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'PgSleep'
+            AND query ~ 'device_inventory_add'});
+    },
+    'the batch to be lost');
+is_deeply(findings(), [], 'after a lost connection nothing is missing');
+is($cs->sql('SELECT objects FROM groupshare.inventories'), 121, 'all were listed again');
+$cs->sql('DROP TRIGGER stick ON groupshare.inventory_object');
+
+# One sidecar that can't be read is no reason to tell nothing.
+rename path($uploads[5]{object}) . '.json', "$device->{dir}/kept";
+symlink 'nowhere', path($uploads[5]{object}) . '.json';
+is_deeply(inventory(), ['missing'], 'an object whose sidecar can not be read');
+rename "$device->{dir}/kept", path($uploads[5]{object}) . '.json';
 
 my ($gone, $lost) = map { $_->{object} } @uploads[ 3, 4 ];
 unlink path($gone);
