@@ -70,7 +70,7 @@ static void delete_begin(GsStream *stream)
 	staged = gs_staged_find(store, &ticket.object);
 	if (active != NULL && active->kind == GS_ACTIVE_RECEIPT) {
 		send_stored(stream);
-	} else if (active != NULL && active->kind == GS_ACTIVE_UPLOAD && gs_put_cancel(active)) {
+	} else if (active != NULL && active->kind == GS_ACTIVE_UPLOAD && gs_put_cancel(active, &ticket.server)) {
 		send_gone(stream);
 	} else if (active != NULL) {
 		gs_problem_send(stream, 409, "busy", "another request is changing this object", "try again when it is through",

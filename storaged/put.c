@@ -199,11 +199,12 @@ void gs_put_end(GsStream *stream)
 	gs_put_pump(put);
 }
 
-bool gs_put_cancel(GsActive *entry)
+bool gs_put_cancel(GsActive *entry, const GsUuid *server)
 {
 	GsPut *put = (GsPut *)((char *)entry - offsetof(GsPut, active));
 
-	if (put->state != PUT_OPENING && put->state != PUT_HASHING && put->state != PUT_RECEIVING)
+	if (!gs_uuid_equal(&put->transfer.ticket.server, server) ||
+		(put->state != PUT_OPENING && put->state != PUT_HASHING && put->state != PUT_RECEIVING))
 		return false;
 	gs_put_fail(put, &gs_put_cancelled);
 	gs_put_pump(put);

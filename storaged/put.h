@@ -10,8 +10,8 @@ extern const GsHandler gs_put_handler;
 
 /*
  * Ends an upload that is still receiving, for DELETE: its sender is told 410, its staged bytes go. `entry` is its
- * claim, of kind GS_ACTIVE_UPLOAD. False when it is past that point.
+ * claim, of kind GS_ACTIVE_UPLOAD. False when it is past that point, or another control server's.
  */
-__attribute__((warn_unused_result)) bool gs_put_cancel(GsActive *entry);
+__attribute__((warn_unused_result)) bool gs_put_cancel(GsActive *entry, const GsUuid *server);
 
 #endif
