@@ -137,7 +137,10 @@ int gs_conninfo_resolve(GsConninfo *conninfo, const char *text)
 
 	memset(conninfo, 0, sizeof(*conninfo));
 	if (options == NULL) {
-		snprintf(conninfo->error, sizeof(conninfo->error), "%s", error != NULL ? error : "out of memory");
+		/* libpq's text quotes what it stumbles over, which may be half of a password. */
+		snprintf(conninfo->error, sizeof(conninfo->error), "%s",
+				 error != NULL ? "conninfo is malformed: quote values with spaces, as in password='a b'"
+							   : "out of memory");
 		PQfreemem(error);
 		return -1;
 	}

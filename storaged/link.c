@@ -173,7 +173,7 @@ static void resolve_run(void *owner)
 {
 	GsLink *link = owner;
 
-	link->resolve_error = gs_conninfo_resolve(&link->resolved, link->conninfo);
+	link->resolve_error = gs_conninfo_resolve(&link->resolved, link->resolving);
 }
 
 static void connect_start(GsLink *link)
@@ -206,6 +206,7 @@ static void reconnect(uv_timer_t *timer)
 	GsLink *link = timer->data;
 
 	set_state(link, GS_LINK_RESOLVING);
+	strcpy(link->resolving, link->conninfo);
 	gs_job_submit(&link->job, link->store, GS_JOB_LIGHT, link, resolve_run, resolve_done);
 }
 

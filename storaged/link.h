@@ -47,6 +47,7 @@ typedef struct GsLink {
 	uv_poll_t *poll;  /* of its own allocation: libpq may change the socket, a closing handle lives on for a turn */
 	uv_timer_t timer; /* pause, connect time-out, call time-out: whichever the state is waiting for */
 	GsJob job;
+	char resolving[GS_CONNINFO_MAX + 1]; /* the job's own: a reload may change `conninfo` meanwhile */
 	GsConninfo resolved;
 	int resolve_error;
 } GsLink;
