@@ -45,7 +45,7 @@ static GsPlan insert_group = {
 	{UUIDOID, TEXTOID, UUIDOID},
 };
 static GsPlan dissolve = {
-	"UPDATE groupshare.sharing_group SET state = 'dissolved', dissolved_at = now() WHERE id = $1",
+	"UPDATE groupshare.sharing_group SET state = 'dissolved', dissolved_at = clock_timestamp() WHERE id = $1",
 	{UUIDOID},
 };
 

@@ -24,7 +24,7 @@ static const char *const join_members[] = {"rule", "listed", "listed_add", "list
 static GsPlan update_group = {
 	"UPDATE groupshare.sharing_group SET name = coalesce($2, name), description = coalesce($3, description),"
 	" max_members = coalesce($4, max_members), listing = coalesce($5, listing), join_rule = coalesce($6, join_rule),"
-	" state = 'live', established_at = coalesce(established_at, now()) WHERE id = $1",
+	" state = 'live', established_at = coalesce(established_at, clock_timestamp()) WHERE id = $1",
 	{UUIDOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID},
 };
 static GsPlan keep_listed = {

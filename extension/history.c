@@ -6,7 +6,10 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/xact.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 #include "plan.h"
 #include "trigger.h"
@@ -16,27 +19,40 @@ PG_FUNCTION_INFO_V1(gs_keep_showing);
 PG_FUNCTION_INFO_V1(gs_refuse_change);
 
 static GsPlan keep_membership = {
-	"INSERT INTO groupshare.past_membership (group_id, terminal_id, state, during)"
-	" SELECT $1, $2, $3, tstzrange($4, now()) WHERE $4 < now()",
-	{UUIDOID, UUIDOID, TEXTOID, TIMESTAMPTZOID},
+	"INSERT INTO groupshare.past_membership (group_id, terminal_id, state, during) VALUES ($1, $2, $3, tstzrange($4, "
+	"$5))",
+	{UUIDOID, UUIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 };
 static GsPlan keep_showing = {
-	"INSERT INTO groupshare.past_showing (share_id, group_id, during)"
-	" SELECT $1, $2, tstzrange($3, now()) WHERE $3 < now()",
-	{UUIDOID, UUIDOID, TIMESTAMPTZOID},
+	"INSERT INTO groupshare.past_showing (share_id, group_id, during) VALUES ($1, $2, tstzrange($3, $4))",
+	{UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 };
 
-/* AFTER UPDATE OF state OR DELETE ON membership */
+/* Nobody else ever saw what this transaction itself began. */
+static bool was_seen(const TriggerData *data, TimestampTz from, TimestampTz to)
+{
+	bool mine = from >= GetCurrentTransactionStartTimestamp() &&
+				TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(data->tg_trigtuple->t_data));
+
+	return from < to && !mine;
+}
+
+/* AFTER UPDATE OF state OR DELETE ON membership: the old state lasted until the new one began. */
 Datum gs_keep_membership(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = gs_trigger_data(fcinfo);
 	HeapTuple old = data->tg_trigtuple;
+	bool updated = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
 	Datum values[] = {gs_trigger_field(data, old, "group_id"), gs_trigger_field(data, old, "terminal_id"),
-					  gs_trigger_field(data, old, "state"), gs_trigger_field(data, old, "since")};
+					  gs_trigger_field(data, old, "state"), gs_trigger_field(data, old, "since"),
+					  updated ? gs_trigger_field(data, data->tg_newtuple, "since")
+							  : TimestampTzGetDatum(GetCurrentTimestamp())};
 
-	gs_plan_open();
-	(void)gs_plan_run(&keep_membership, values, NULL, 0);
-	gs_plan_close();
+	if (was_seen(data, DatumGetTimestampTz(values[3]), DatumGetTimestampTz(values[4]))) {
+		gs_plan_open();
+		(void)gs_plan_run(&keep_membership, values, NULL, 0);
+		gs_plan_close();
+	}
 	return PointerGetDatum(NULL);
 }
 
@@ -46,17 +62,21 @@ Datum gs_keep_showing(PG_FUNCTION_ARGS)
 	TriggerData *data = gs_trigger_data(fcinfo);
 	bool of_share = strcmp(RelationGetRelationName(data->tg_relation), "share") == 0;
 	HeapTuple old = data->tg_trigtuple;
-	Datum values[3];
+	HeapTuple changed = of_share ? gs_trigger_now(data, "all_groups_since") : NULL;
+	Datum values[4];
 
 	values[0] = gs_trigger_field(data, old, of_share ? "id" : "share_id");
 	values[1] = of_share ? (Datum)0 : gs_trigger_field(data, old, "group_id");
 	values[2] = gs_trigger_field(data, old, of_share ? "all_groups_since" : "since");
-	if (!of_share || DatumGetBool(gs_trigger_field(data, old, "all_groups"))) {
+	values[3] =
+		of_share ? gs_trigger_field(data, changed, "all_groups_since") : TimestampTzGetDatum(GetCurrentTimestamp());
+	if ((!of_share || DatumGetBool(gs_trigger_field(data, old, "all_groups"))) &&
+		was_seen(data, DatumGetTimestampTz(values[2]), DatumGetTimestampTz(values[3]))) {
 		gs_plan_open();
-		(void)gs_plan_run(&keep_showing, values, of_share ? " n " : NULL, 0);
+		(void)gs_plan_run(&keep_showing, values, of_share ? " n  " : NULL, 0);
 		gs_plan_close();
 	}
-	return PointerGetDatum(of_share ? gs_trigger_now(data, "all_groups_since") : NULL);
+	return PointerGetDatum(changed);
 }
 
 /* BEFORE UPDATE OR DELETE OR TRUNCATE */

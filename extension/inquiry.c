@@ -33,8 +33,8 @@ static GsPlan find_open = {
 	{UUIDOID, UUIDOID},
 };
 static GsPlan find_recent = {
-	"SELECT count(*) FILTER (WHERE state = 'refused' AND decided_at > now() - make_interval(secs => $3)),"
-	"       count(*) FILTER (WHERE created_at > now() - make_interval(secs => $3))"
+	"SELECT count(*) FILTER (WHERE state = 'refused' AND decided_at > clock_timestamp() - make_interval(secs => $3)),"
+	"       count(*) FILTER (WHERE created_at > clock_timestamp() - make_interval(secs => $3))"
 	"  FROM groupshare.inquiry WHERE group_id = $1 AND terminal_id = $2",
 	{UUIDOID, UUIDOID, FLOAT8OID},
 };
@@ -44,7 +44,7 @@ static GsPlan insert_inquiry = {
 	{UUIDOID, UUIDOID},
 };
 static GsPlan close_one = {
-	"UPDATE groupshare.inquiry SET state = $3, decided_at = now()"
+	"UPDATE groupshare.inquiry SET state = $3, decided_at = clock_timestamp()"
 	" WHERE group_id = $1 AND terminal_id = $2 AND state = 'open' RETURNING id",
 	{UUIDOID, UUIDOID, TEXTOID},
 };
@@ -57,7 +57,8 @@ static GsPlan find_inquiry = {
 	{UUIDOID},
 };
 static GsPlan decide_open = {
-	"UPDATE groupshare.inquiry SET state = $2, decided_at = now(), decided_by = $3 WHERE id = $1 AND state = 'open'",
+	"UPDATE groupshare.inquiry SET state = $2, decided_at = clock_timestamp(), decided_by = $3 WHERE id = $1 AND state "
+	"= 'open'",
 	{UUIDOID, TEXTOID, UUIDOID},
 };
 static GsPlan find_decision = {
@@ -66,7 +67,7 @@ static GsPlan find_decision = {
 	{UUIDOID},
 };
 static GsPlan find_overdue = {
-	"SELECT group_id, terminal_id FROM groupshare.inquiry"
+	"SELECT group_id, terminal_id, id FROM groupshare.inquiry"
 	" WHERE state = 'open' AND created_at < now() - make_interval(secs => $1) ORDER BY group_id, terminal_id LIMIT $2",
 	{FLOAT8OID, INT8OID},
 };
@@ -168,15 +169,19 @@ uint64 gs_inquiry_expire(int64 limit)
 		gs_plan_run(&find_overdue, (Datum[]){Float8GetDatum(gs_inquiry_lifetime_s), Int64GetDatum(limit)}, NULL, 0);
 	pg_uuid_t **groups = palloc(sizeof(*groups) * Max(rows, 1));
 	pg_uuid_t **terminals = palloc(sizeof(*terminals) * Max(rows, 1));
+	pg_uuid_t **overdue = palloc(sizeof(*overdue) * Max(rows, 1));
 
 	for (uint64 i = 0; i < rows; i++) {
 		groups[i] = gs_result_uuid(i, 1);
 		terminals[i] = gs_result_uuid(i, 2);
+		overdue[i] = gs_result_uuid(i, 3);
 	}
 	for (uint64 i = 0; i < rows; i++) {
 		GsGroup *group = gs_group_lock(groups[i]);
+		pg_uuid_t *open = group == NULL ? NULL : gs_inquiry_open_one(groups[i], terminals[i]);
 
-		if (group != NULL)
+		/* Until the lock was had it may have been decided, and the terminal may have asked anew. */
+		if (open != NULL && memcmp(open, overdue[i], sizeof(*open)) == 0)
 			end_undecided(group, terminals[i], "expired");
 	}
 	return rows;

@@ -2,7 +2,8 @@
 /*
  * The state of memberships: the table of legal moves, the one setter, and what follows when somebody goes. Lock order:
  * the group's row (held by the caller), then memberships, then inquiries. Each change is told to the group's members by
- * an event.
+ * an event. Times are the clock's under that lock, not the transaction's start: changes of a group are in one order,
+ * and their times are in the same one.
  */
 #include "postgres.h"
 
@@ -54,8 +55,9 @@ static GsPlan find_offered = {
 };
 static GsPlan upsert_state = {
 	"INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at, invited_role)"
-	" SELECT g.id, $2, g.home, $3, CASE WHEN $4 THEN now() END, $5 FROM groupshare.sharing_group g WHERE g.id = $1"
-	" ON CONFLICT (group_id, terminal_id) DO UPDATE SET state = excluded.state, since = now(),"
+	" SELECT g.id, $2, g.home, $3, CASE WHEN $4 THEN clock_timestamp() END, $5"
+	"   FROM groupshare.sharing_group g WHERE g.id = $1"
+	" ON CONFLICT (group_id, terminal_id) DO UPDATE SET state = excluded.state,"
 	"   joined_at = coalesce(excluded.joined_at, membership.joined_at), invited_role = excluded.invited_role",
 	{UUIDOID, UUIDOID, TEXTOID, BOOLOID, TEXTOID},
 };

@@ -40,7 +40,8 @@ Datum gs_trigger_field(const TriggerData *data, HeapTuple row, const char *name)
 HeapTuple gs_trigger_now(const TriggerData *data, const char *name)
 {
 	int number = get_attnum(RelationGetRelid(data->tg_relation), name);
-	Datum now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	TimestampTz before = DatumGetTimestampTz(gs_trigger_field(data, data->tg_trigtuple, name));
+	Datum now = TimestampTzGetDatum(Max(before, GetCurrentTimestamp()));
 	bool isnull = false;
 
 	return heap_modify_tuple_by_cols(data->tg_newtuple, RelationGetDescr(data->tg_relation), 1, &number, &now, &isnull);

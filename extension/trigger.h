@@ -17,7 +17,7 @@ HeapTuple gs_trigger_row(const TriggerData *data);
 /* A column of the row; none of those asked for can be NULL. */
 Datum gs_trigger_field(const TriggerData *data, HeapTuple row, const char *name);
 
-/* The new row of a BEFORE UPDATE with this timestamptz column set to now(). */
+/* The new row of a BEFORE UPDATE with this timestamptz column set to the clock's time, never before the old row's. */
 HeapTuple gs_trigger_now(const TriggerData *data, const char *name);
 
 #endif

@@ -162,7 +162,7 @@ CREATE TABLE groupshare.membership (
     home uuid NOT NULL REFERENCES groupshare.server,
     state text NOT NULL CHECK (state IN
         ('invited', 'pending', 'member', 'administrator', 'refused', 'left', 'removed', 'banned')),
-    since timestamptz NOT NULL DEFAULT now(),
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
     joined_at timestamptz,
     -- The role that an invited terminal gets when it joins.
     invited_role text CHECK (invited_role IN ('member', 'administrator')),
@@ -181,7 +181,7 @@ CREATE TABLE groupshare.inquiry (
     group_id uuid NOT NULL REFERENCES groupshare.sharing_group ON DELETE CASCADE,
     terminal_id uuid NOT NULL REFERENCES groupshare.terminal ON DELETE CASCADE,
     state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'allowed', 'refused', 'cancelled', 'expired')),
-    created_at timestamptz NOT NULL DEFAULT now(),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     decided_at timestamptz,
     decided_by uuid REFERENCES groupshare.terminal,
     CHECK ((state = 'open') = (decided_at IS NULL))
@@ -330,7 +330,7 @@ CREATE TABLE groupshare.share_group (
     share_id uuid NOT NULL REFERENCES groupshare.share ON DELETE CASCADE,
     group_id uuid NOT NULL REFERENCES groupshare.sharing_group ON DELETE CASCADE,
     home uuid NOT NULL REFERENCES groupshare.server,
-    since timestamptz NOT NULL DEFAULT now(),
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (share_id, group_id)
 );
 CREATE INDEX share_group_group ON groupshare.share_group (group_id);

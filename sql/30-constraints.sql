@@ -50,7 +50,7 @@ CREATE TRIGGER group_listed_banned AFTER INSERT OR UPDATE ON groupshare.group_li
 
 -- A restored row has an older `since`: what was within the limit when it was written is not judged again.
 CREATE TRIGGER membership_room_new AFTER INSERT ON groupshare.membership
-    FOR EACH ROW WHEN (NEW.state IN ('member', 'administrator') AND NEW.since = now())
+    FOR EACH ROW WHEN (NEW.state IN ('member', 'administrator') AND NEW.since >= now())
     EXECUTE FUNCTION groupshare.check_room();
 CREATE TRIGGER membership_room AFTER UPDATE OF state ON groupshare.membership
     FOR EACH ROW WHEN (OLD.state NOT IN ('member', 'administrator') AND NEW.state IN ('member', 'administrator'))

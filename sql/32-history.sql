@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What was, as ranges: who was what in which group, where a share was shown. The present is in the tables themselves (`since`); what ends
 -- is written here by triggers (extension/history.c), which fire on UPDATE and DELETE only, so that a restore repeats nothing.
--- Times are those of transactions' starts.
+-- Times are the clock's when the change was made, under the lock that it takes.
 
 CREATE TABLE groupshare.past_membership (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -99,25 +99,17 @@ sub permutations {
     return map { my $i = $_; map { [ $items[$i], @$_ ] } permutations(@items[ grep { $_ != $i } 0 .. $#items ]) } 0 .. $#items;
 }
 
-# The model after some order of the bout that explains answers and group; undef when none does. Members of the same bout inherit in either order.
+# The model after some order of the bout that explains answers and group; undef when none does.
 sub order_of {
     my ($model, $bout, $text) = @_;
-    for my $newest (1, -1) {
-        for my $order (permutations(@$bout)) {
-            my $try = $model->copy;
-            $try->{latest} = 0;
-            my $fits = 1;
-            for my $op (@$order) {
-                # A refusal that began later but was first: to the join it lies in the future, where a pause of no length has not ended.
-                next if $op->{name} eq 'join' && $op->{answer} eq 'GS026' && $try->{state}{ $op->{who} } eq 'refused'
-                    && grep { $_->{name} eq 'decide' && $_->{value} eq 'refuse' && $_->{whom} eq $op->{who} } @$bout;
-                my $answer = $try->apply($op);
-                $fits &&= $answer eq $op->{answer};
-                last if !$fits;
-                if ($newest < 0) { $try->{rank}{$_} = 3e9 - $try->{rank}{$_} for grep { $try->{rank}{$_} >= 1e9 && $try->{rank}{$_} < 1.5e9 } keys %{ $try->{rank} } }
-            }
-            return $try if $fits && $try->text eq $text;
+    for my $order (permutations(@$bout)) {
+        my $try  = $model->copy;
+        my $fits = 1;
+        for my $op (@$order) {
+            $fits = $try->apply($op) eq $op->{answer};
+            last if !$fits;
         }
+        return $try if $fits && $try->text eq $text;
     }
     return;
 }

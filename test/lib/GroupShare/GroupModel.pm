@@ -10,7 +10,7 @@ my %MAY_LEAVE = map { $_ => 1 } qw(invited pending member administrator);
 
 sub new {
     my ($class, %given) = @_;
-    return bless { live => 1, rule => 'anyone', max => 100, state => {}, offer => {}, open => {}, listed => {}, rank => {}, %given }, $class;
+    return bless { live => 1, rule => 'anyone', max => 100, state => {}, offer => {}, open => {}, listed => {}, rank => {}, came => 0, %given }, $class;
 }
 
 sub copy {
@@ -34,8 +34,7 @@ sub _move {
     my $was = $self->_state($who);
     delete $self->{offer}{$who};
     delete $self->{open}{$who} if $was eq 'pending';
-    # In what order those came in that came in just now is for the caller to try.
-    $self->{rank}{$who} = 1e9 + $self->{latest}++ if $INSIDE{$to} && !$INSIDE{$was};
+    $self->{rank}{$who} = 1e9 + $self->{came}++ if $INSIDE{$to} && !$INSIDE{$was};
     $self->{state}{$who} = $to;
     return;
 }
