@@ -30,9 +30,9 @@ $(BUILD)/groupshare: $(CLIENT_CLI_OBJS) $(BUILD)/libgroupshare.a
 $(BUILD)/groupshare-example: $(BUILD)/client/example.o $(BUILD)/libgroupshare.so
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -L$(BUILD) -lgroupshare -ljansson -Wl,-rpath,'$$ORIGIN'
 
-$(BUILD)/libgroupshare.pc: client/libgroupshare.pc.in extension/groupshare.control
+$(BUILD)/libgroupshare.pc: client/libgroupshare.pc.in extension/groupshare.control client/client.mk
 	@mkdir -p $(@D)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+	sed -e 's|@VERSION@|$(VERSION)|' $< > $@
 
 install-client: client
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig \
@@ -44,7 +44,8 @@ install-client: client
 	install -m 644 $(BUILD)/libgroupshare.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(BUILD)/$(CLIENT_SONAME) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf $(CLIENT_SONAME) $(DESTDIR)$(PREFIX)/lib/libgroupshare.so
-	install -m 644 $(BUILD)/libgroupshare.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+	sed 's|@PREFIX@|$(PREFIX)|' $(BUILD)/libgroupshare.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libgroupshare.pc
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/libgroupshare.pc
 	install -m 644 client/man/groupshare.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 client/man/libgroupshare.3 $(DESTDIR)$(PREFIX)/share/man/man3/
 	install -m 644 client/completion/groupshare.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/groupshare

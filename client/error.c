@@ -41,7 +41,7 @@ static const struct {
 	 "The storage device that holds it is away. Try again later; what is fetched so far is kept."},
 	{"too_many_requests", false, "Wait a while, then try again."},
 	{"not_found", false, "It does not exist, or you may not see it."},
-	{"forbidden", false, "Only an administrator of the group may do this."},
+	{"forbidden", false, "Ask an administrator; groupshare groups GROUP shows who is one."},
 	{"ticket_expired", false, "Run the same command again: it continues where it stopped."},
 	{"digest_mismatch", false, "Run the same command again."},
 	{"busy", false, "Another upload of this file is running. Wait for it, or try again later."},

@@ -3,6 +3,7 @@
 
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+EXAMPLEDIR = $(DESTDIR)$(PREFIX)/share/doc/groupshare/examples
 
 # install-client is in client/client.mk.
 install: install-extension install-daemons install-client
@@ -11,8 +12,9 @@ install-extension: extension
 	$(MAKE) -C extension PG_CONFIG=$(PG_CONFIG) install
 
 install-daemons: daemons
-	install -d $(BINDIR) $(UNITDIR)
+	install -d $(BINDIR) $(UNITDIR) $(EXAMPLEDIR)
 	install -m 755 $(BUILD)/groupshare-gateway $(BUILD)/groupshare-storaged $(BINDIR)
+	install -m 644 packaging/gateway.ini packaging/storaged.ini $(EXAMPLEDIR)
 	for unit in $(notdir $(wildcard packaging/*.service)); do \
 		sed 's,@PREFIX@,$(PREFIX),g' packaging/$$unit > $(UNITDIR)/$$unit && chmod 644 $(UNITDIR)/$$unit || exit 1; \
 	done
@@ -23,7 +25,8 @@ uninstall:
 		lib/libgroupshare.* lib/pkgconfig/libgroupshare.pc share/man/man1/groupshare.1 share/man/man3/libgroupshare.3 \
 		share/bash-completion/completions/groupshare share/zsh/site-functions/_groupshare \
 		share/fish/vendor_completions.d/groupshare.fish lib/systemd/system/groupshare-gateway.service \
-		lib/systemd/system/groupshare-storaged@.service
+		lib/systemd/system/groupshare-storaged@.service share/doc/groupshare/examples/gateway.ini \
+		share/doc/groupshare/examples/storaged.ini
 
 # Against a running server in which the extension is installed, as PGXS has it (PGHOST, PGPORT, PGUSER).
 installcheck:

@@ -63,7 +63,7 @@ valgrind:
 
 demo: deps
 	@$(MAKE) --no-print-directory all private-pg >/dev/null
-	@FILE="$(FILE)" $(AS_USER) test/bin/demo
+	@$(AS_USER) test/bin/demo
 
 up: deps
 	@$(MAKE) --no-print-directory all private-pg >/dev/null

@@ -7,8 +7,8 @@
 #include "client/cli/print.h"
 
 static const char NO_GROUP[] =
-	"You are in no group yet. Find one and join it:  groupshare search NAME; groupshare join "
-	"GROUP\nOr create one:                  groupshare create NAME --join confirm";
+	"You are in no group yet. Find one and join it:  groupshare search NAME; groupshare join GROUP\n"
+	"Or create one:                                  groupshare create NAME --join confirm";
 
 int cli_enroll(Cli *cli, int argc, char **argv)
 {

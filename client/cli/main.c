@@ -79,6 +79,18 @@ static bool take_common(Cli *cli, int option)
 	}
 }
 
+/* What getopt_long refused. It has not come past an argument like -film.mkv of which it refused the first letter. */
+static int wrong_option(Cli *cli, int option, char **argv)
+{
+	const char *at = argv[optind];
+
+	if (option == ':')
+		return cli_usage(cli, "%s needs a value", argv[optind - 1]);
+	if (optopt != 0 && at != NULL && at[0] == '-' && at[1] != '-' && strchr(at + 1, optopt) != NULL)
+		return cli_usage(cli, "unknown option -%c in %s; a name that begins with - comes after --", optopt, at);
+	return cli_usage(cli, "unknown option %s", argv[optind - 1]);
+}
+
 int cli_option(Cli *cli, int argc, char **argv, const struct option *own)
 {
 	struct option all[COMMON_COUNT + CLI_OWN_OPTIONS_MAX + 1] = {0};
@@ -97,7 +109,7 @@ int cli_option(Cli *cli, int argc, char **argv, const struct option *own)
 	}
 	while ((option = getopt_long(argc, argv, brief, all, NULL)) != -1) {
 		if (option == ':' || option == '?') {
-			cli_usage(cli, option == ':' ? "%s needs a value" : "unknown option %s", argv[optind - 1]);
+			wrong_option(cli, option, argv);
 			return CLI_OPTIONS_STOP;
 		}
 		for (size_t i = COMMON_COUNT; i < n; i++) {
@@ -248,7 +260,7 @@ int main(int argc, char **argv)
 	/* "+": the first operand is the command, whose options are its own business. */
 	for (int option; (option = getopt_long(argc, argv, "+:hq", COMMON, NULL)) != -1;) {
 		if (option == ':' || option == '?')
-			return cli_usage(&cli, option == ':' ? "%s needs a value" : "unknown option %s", argv[optind - 1]);
+			return wrong_option(&cli, option, argv);
 		if (!take_common(&cli, option))
 			return cli_stopped(&cli);
 	}

@@ -80,7 +80,7 @@ static int put_files(Cli *cli, Put *put, int result)
 	}
 	cli->subject = NULL;
 	if (put->files.skipped > 0)
-		cli_note(cli, "%zu links and other things that are no plain files were left out.", put->files.skipped);
+		cli_note(cli, "Left out, since they are no plain files: %zu.", put->files.skipped);
 	if (put->files.count == 0)
 		cli_note(cli, "There is no file to share.");
 	cli_tally_note(cli, &put->tally, "stored", "there already");

@@ -39,8 +39,9 @@ complete -c groupshare -n '__fish_seen_subcommand_from groups' -l group -x -d 'O
 complete -c groupshare -n '__fish_seen_subcommand_from search' -l prefix -d 'Begins with'
 complete -c groupshare -n '__fish_seen_subcommand_from search' -l exact -d 'Is'
 complete -c groupshare -n '__fish_seen_subcommand_from search' -l part -d 'Contains'
-complete -c groupshare -n '__fish_seen_subcommand_from put' -F -l as -x -d 'Name of the share'
-complete -c groupshare -n '__fish_seen_subcommand_from put' -F -l group -x -d 'Only for this group'
+complete -c groupshare -n '__fish_seen_subcommand_from put' -F
+complete -c groupshare -n '__fish_seen_subcommand_from put' -l as -x -d 'Name of the share'
+complete -c groupshare -n '__fish_seen_subcommand_from put' -l group -x -d 'Only for this group'
 complete -c groupshare -n '__fish_seen_subcommand_from put' -l paths -x -d 'Names from paths, with this for a slash'
 complete -c groupshare -n '__fish_seen_subcommand_from put' -l size -x -d 'Bytes of standard input'
 complete -c groupshare -n '__fish_seen_subcommand_from get' -l all -d 'All of the owner'

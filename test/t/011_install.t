@@ -17,7 +17,9 @@ is($status, 0, 'install under DESTDIR') or diag($out, $err);
 ok(-e "$dest/opt/gs/$_", $_)
     for qw(bin/groupshare bin/groupshare-gateway bin/groupshare-storaged lib/libgroupshare.a include/groupshare.h include/groupshare_shares.h
     share/man/man1/groupshare.1 share/bash-completion/completions/groupshare
-    lib/systemd/system/groupshare-gateway.service lib/systemd/system/groupshare-storaged@.service);
+    lib/systemd/system/groupshare-gateway.service lib/systemd/system/groupshare-storaged@.service
+    share/doc/groupshare/examples/gateway.ini share/doc/groupshare/examples/storaged.ini);
+like(slurp("$dest/opt/gs/lib/pkgconfig/libgroupshare.pc"), qr{^prefix=/opt/gs$}m, 'so does pkg-config, whatever prefix was built for');
 like(slurp("$dest/opt/gs/lib/systemd/system/groupshare-gateway.service"),
     qr{^ExecStart=/opt/gs/bin/groupshare-gateway }m, 'units name the prefix');
 
@@ -30,6 +32,21 @@ SKIP: {
         run({ command => [ 'systemd-analyze', 'verify', glob "$prefix/lib/systemd/system/*.service" ], env => { LC_ALL => 'C' } });
     # Without a running systemd it may say more than these lines, about the system's own units.
     is(join('', grep {/groupshare/} split /^/, $err), '', 'units that systemd-analyze verifies');
+}
+
+# Each shell that is here reads its completions without a word, and offers a command's options.
+my $folder = root() . '/client/completion';
+my %complete = (
+    bash => ". $folder/groupshare.bash; COMP_WORDS=(groupshare put --a); COMP_CWORD=2; _groupshare; echo \${COMPREPLY[@]}",
+    fish => "source $folder/groupshare.fish; complete -C 'groupshare put --a'",
+    zsh  => "fpath=($folder \$fpath); autoload -U compinit; compinit -u -D; autoload +X _groupshare; functions _groupshare");
+for my $shell (sort keys %complete) {
+    SKIP: {
+        skip "no $shell", 2 if !grep { -x "$_/$shell" } split /:/, $ENV{PATH};
+        ($status, $out, $err) = run({ command => [ $shell, '-c', $complete{$shell} ], env => { HOME => scratch('home') } });
+        like($out, qr/--as/, "$shell completes");
+        is($err, '', 'and finds no fault with the file');
+    }
 }
 
 done_testing;

@@ -13,9 +13,10 @@ sub nothing_left {
     return;
 }
 
-# The demo, with a file of the user's.
+# The demo, with a file of the user's, whose name is not only letters.
 my $tmp  = scratch('demo');
-my $file = random_file(3 << 20);
+my $file = random_file(3 << 20) . " \xc3\xa9 it's \$x \"q\".mkv";
+rename $file =~ s/ .*//sr, $file or die "$file: $!";
 my ($status, $out, $err) = run({ command => ["$bin/demo"], env => { %own, TMPDIR => $tmp, FILE => $file } });
 is($status, 0, 'the demo ends well') or diag($out, $err);
 like($out, qr/everything as it should be/, 'and says so');

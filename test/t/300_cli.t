@@ -25,6 +25,7 @@ for my $wrong (
 {
     ends($nobody, 2, "wrong usage: @{$wrong}", @{$wrong});
 }
+like(ends($nobody, 2, 'a name like an option', 'put', '-dash.txt'), qr/unknown option -d in -dash\.txt; .* after --/, 'is explained');
 like(ends($nobody, 0, 'help', 'help'), qr/^Commands:/m, 'lists the commands');
 my ($list) = ends($nobody, 0, 'help', '--help') =~ /^Commands:\n(.*?)\n\n/ms;
 my @commands = $list =~ /^  ([a-z]+) /mg;
