@@ -48,12 +48,13 @@ struct GsConnection {
 	bool in_callbacks;             /* nghttp2 is on the stack: no teardown now */
 	const char *doomed;            /* why the connection must end; acted on when nghttp2 has returned */
 
-	uint64_t opened_ms;   /* accepted; then: handshake finished */
-	uint64_t headers_ms;  /* a header block began to arrive; 0 = none is under way */
-	bool preface_done;    /* the peer's first SETTINGS has come */
-	uint64_t idle_ms;     /* since when there is no stream */
-	uint64_t stalled_ms;  /* since when the socket takes nothing though there is something */
-	uint64_t deadline_ms; /* REFUSED, LINGER: end at this time */
+	uint64_t opened_ms;     /* accepted; then: handshake finished */
+	uint64_t headers_ms;    /* a header block began to arrive; 0 = none is under way */
+	int32_t headers_stream; /* of that stream */
+	bool preface_done;      /* the peer's first SETTINGS has come */
+	uint64_t idle_ms;       /* since when there is no stream */
+	uint64_t stalled_ms;    /* since when the socket takes nothing though there is something */
+	uint64_t deadline_ms;   /* REFUSED, LINGER: end at this time */
 	size_t lingered;
 
 	/* Body rates, judged every GS_RATE_WINDOW_MS */

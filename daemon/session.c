@@ -26,6 +26,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	GsStream *stream;
 
 	connection->headers_ms = now_of(connection);
+	connection->headers_stream = frame->hd.stream_id;
 	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return 0;
 	stream = gs_stream_open(connection, frame->hd.stream_id);
@@ -109,7 +110,8 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 	(void)error;
 	if (stream == NULL)
 		return 0;
-	connection->headers_ms = 0;
+	if (stream_id == connection->headers_stream)
+		connection->headers_ms = 0; /* not for the end of another: its block may still be coming */
 	if (nghttp2_session_consume_connection(session, stream->unconsumed) != 0)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	nghttp2_session_set_stream_user_data(session, stream_id, NULL);
