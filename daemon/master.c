@@ -22,6 +22,7 @@
 #include "daemon/limits.h"
 #include "daemon/listen.h"
 #include "daemon/log.h"
+#include "daemon/metrics.h"
 #include "daemon/notify.h"
 #include "daemon/settings_common.h"
 #include "daemon/worker.h"
@@ -121,6 +122,7 @@ static int worker_process(Master *master, int index, int control_fd)
 			close(master->children[i].control_fd);
 	}
 	sigprocmask(SIG_SETMASK, &master->original, NULL);
+	gs_metrics_enter(index);
 	return gs_worker_run(&args);
 }
 
@@ -189,6 +191,7 @@ static void child_ended(Master *master, Child *child, int status)
 	if (!master->stopping || status != 0)
 		log_exit(child, status);
 	child->pid = 0;
+	gs_metrics_leave((int)(child - master->children));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == GS_WORKER_EXIT_FATAL) {
 		master->exit_code = 1;
 		if (!master->stopping) {
@@ -402,6 +405,9 @@ int gs_master_run(const GsProgram *program, const char *config, void *settings)
 		gs_log(GS_LOG_ERROR, NULL, "not started", "error", error, NULL);
 		master.exit_code = 1;
 	} else if (drop_root(common->user) < 0) {
+		master.exit_code = 1;
+	} else if (gs_metrics_share(master.count) < 0) {
+		gs_log(GS_LOG_ERROR, NULL, "not started", "error", strerror(errno), NULL);
 		master.exit_code = 1;
 	} else {
 		supervise(&master);

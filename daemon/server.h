@@ -26,6 +26,7 @@ typedef struct GsServerMetrics {
 	GsMetric connections, accepted, refused, abused;
 	GsMetric bytes_in, bytes_out;
 	GsMetric expiry;
+	GsMetric workers;
 } GsServerMetrics;
 
 typedef struct GsServer {

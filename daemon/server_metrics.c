@@ -25,8 +25,9 @@ static GsServerMetrics metrics = {
 					 "connections ended for abuse or for being too slow"),
 	.bytes_in = METRIC(GS_METRIC_COUNTER, "groupshare_http_received_bytes_total", "bytes from sockets"),
 	.bytes_out = METRIC(GS_METRIC_COUNTER, "groupshare_http_sent_bytes_total", "bytes to sockets"),
-	.expiry = METRIC(GS_METRIC_GAUGE, "groupshare_tls_certificate_expiry_seconds",
+	.expiry = METRIC(GS_METRIC_LEAST, "groupshare_tls_certificate_expiry_seconds",
 					 "end of the certificate's life, seconds since 1970"),
+	.workers = METRIC(GS_METRIC_GAUGE, "groupshare_workers", "workers that serve"),
 };
 
 GsServerMetrics *gs_server_metrics(void)
@@ -41,5 +42,7 @@ GsServerMetrics *gs_server_metrics(void)
 	gs_metric_register(&metrics.bytes_in);
 	gs_metric_register(&metrics.bytes_out);
 	gs_metric_register(&metrics.expiry);
+	gs_metric_register(&metrics.workers);
+	gs_metric_set(&metrics.workers, 1);
 	return &metrics;
 }
