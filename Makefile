@@ -11,6 +11,7 @@
 #@ Work on it:
 #@   make check         all tests; TESTS="test/t/001_main.t ..." only those; GS_JOBS=n at once (2)
 #@   make check-unit check-sql check-isolation check-t    one kind of them
+#@   make bench         what is fast and what is not, beside other servers in one run: a table and build/bench.json (bench/README.md)
 #@   make bench-placement   what placement costs against the number of devices, and a simulated day (doc/placement.md)
 #@   make asan          unit tests and tests over real processes with AddressSanitizer and UBSan
 #@   make valgrind      SQL tests of the extension in a PostgreSQL under valgrind; TESTS="test/sql/x.sql" only those

@@ -1,9 +1,37 @@
 # Measurements; see bench/README.md. They assert nothing and are no part of `make check`.
+BENCH_TOOLS := $(addprefix $(BUILD)/bench/,pipeline append requests hold congestion.so)
+
+$(BUILD)/bench/pipeline: PKG_CFLAGS += -I$(shell $(PG_CONFIG) --includedir)
+$(BUILD)/bench/pipeline: $(BUILD)/bench/pipeline.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -L$(shell $(PG_CONFIG) --libdir) -lpq
+
+$(BUILD)/bench/append: $(BUILD)/bench/append.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
+
+$(BUILD)/bench/hold: $(BUILD)/bench/hold.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lssl -lcrypto
+
+$(BUILD)/bench/requests: $(BUILD)/bench/requests.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcurl 2>/dev/null)
+
+$(BUILD)/bench/congestion.o: PKG_CFLAGS += -fPIC
+$(BUILD)/bench/congestion.so: $(BUILD)/bench/congestion.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ -ldl
+
 $(BUILD)/bench/placement_sim: $(BUILD)/bench/placement_sim.o $(BUILD)/extension/choice.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
 
-.PHONY: bench-placement
+.PHONY: bench bench-tools bench-placement
+bench-tools: $(BENCH_TOOLS)
+
+# BENCH_ROWS="download upload": only these. BENCH_RUNS=5, BENCH_SECONDS=2, BENCH_MIB=1024.
+bench: deps
+	@bench/install-peers
+	@$(MAKE) --no-print-directory all private-pg bench-tools >/dev/null
+	@$(AS_USER) bench/run 3>$(BUILD)/bench.json.new
+	@mv $(BUILD)/bench.json.new $(BUILD)/bench.json
+
 bench-placement: deps
 	@$(MAKE) --no-print-directory $(BUILD)/bench/placement_sim private-pg >/dev/null
 	@$(AS_USER) bench/placement.sh
