@@ -15,6 +15,7 @@
 #@   make bench-placement   what placement costs against the number of devices, and a simulated day (doc/placement.md)
 #@   make asan          unit tests and tests over real processes with AddressSanitizer and UBSan
 #@   make valgrind      SQL tests of the extension in a PostgreSQL under valgrind; TESTS="test/sql/x.sql" only those
+#@   make fuzz          each parser under libFuzzer, FUZZ_SECONDS=n each (20); FUZZERS="fuzz_range" only those
 #@   make lint          style, sizes, boundaries, agreement of versions; seconds
 #@   make format        clang-format of all C files
 #@   make updatecheck   an upgraded installation has the same catalog as a new one
@@ -37,7 +38,7 @@ GS_CFLAGS := -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmis
 
 all: extension daemons client
 
-include daemon/daemon.mk gateway/gateway.mk storaged/storaged.mk client/client.mk test/test.mk bench/bench.mk packaging/packaging.mk
+include daemon/daemon.mk gateway/gateway.mk storaged/storaged.mk client/client.mk test/test.mk test/fuzz/fuzz.mk bench/bench.mk packaging/packaging.mk
 
 .PHONY: extension daemons
 extension:
