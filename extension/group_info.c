@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Group info. Only reads, no lock. The shape is made by the functions of sql/22-group-info.sql; here is decided who
- * sees which page. A list inside a page is cut shorter than the page (NESTED), which bounds the product; `members_next`
- * and `shares_next` say that there is more, and the calls with `group` and `terminal` fetch it.
+ * Group info as terminals get it (doc/contracts.md section 3, GROUP). Only reads, no lock. A list inside a page is cut
+ * shorter than the page (NESTED), which bounds the product; `members_next` and `shares_next` say that there is more,
+ * and the calls with `group` and `terminal` fetch it.
  */
 #include "postgres.h"
 
@@ -22,22 +22,74 @@
 PG_FUNCTION_INFO_V1(gs_my_groups);
 PG_FUNCTION_INFO_V1(gs_api_my_groups);
 
+/*
+ * One bounded page each, and by `next` where the following one starts; one row more than the page is read to know
+ * whether there is one. Each is a subquery with the column `page`, put into another where it is nested: one statement
+ * with one kept plan answers all of a page, where functions in SQL would be planned anew for each member of each group
+ * at each call. Each macro has its own aliases, since an argument may name those of the statement around it.
+ */
+#define SHARES_PAGE(group, owner, after, most)                                                                  \
+	"(SELECT jsonb_build_object("                                                                               \
+	"   'shares', coalesce(jsonb_agg(jsonb_build_object('id', sp.id, 'name', sp.name, 'size', sp.size_bytes,"   \
+	"       'sha256', pg_catalog.encode(sp.sha256, 'hex'), 'stored_at', groupshare.wire_time(sp.stored_at))"    \
+	"       ORDER BY sp.n) FILTER (WHERE sp.n <= " most "), '[]'),"                                             \
+	"   'next', CASE WHEN count(*) > " most " THEN (array_agg(sp.name ORDER BY sp.n))[" most "] END) AS page"   \
+	" FROM (SELECT s.id, s.name, s.size_bytes, s.sha256, s.stored_at, row_number() OVER (ORDER BY s.name) AS n" \
+	"         FROM groupshare.share s"                                                                          \
+	"        WHERE s.owner = " owner " AND s.state = 'stored' AND (" after " IS NULL OR s.name > " after ")"    \
+	"          AND (s.all_groups OR EXISTS (SELECT 1 FROM groupshare.share_group sg"                            \
+	"                WHERE sg.share_id = s.id AND sg.group_id = " group "))"                                    \
+	"        ORDER BY s.name LIMIT " most " + 1) sp)"
+
+/* The identifier is looked up for each row of the page: joined, the planner might walk all of them. */
+#define MEMBERS_PAGE(group, after, most, most_shares)                                                                \
+	"(SELECT jsonb_build_object("                                                                                    \
+	"   'members', coalesce(jsonb_agg(jsonb_build_object('terminal', mp.identifier, 'role', mp.state,"               \
+	"       'shares', ms.page -> 'shares', 'shares_next', ms.page -> 'next') ORDER BY mp.n)"                         \
+	"       FILTER (WHERE mp.n <= " most "), '[]'),"                                                                 \
+	"   'next', CASE WHEN count(*) > " most " THEN (array_agg(mp.terminal_id ORDER BY mp.n))[" most "] END) AS page" \
+	" FROM (SELECT m.terminal_id, m.state, row_number() OVER (ORDER BY m.terminal_id) AS n,"                         \
+	"              (SELECT t.identifier FROM groupshare.terminal t WHERE t.id = m.terminal_id) AS identifier"        \
+	"         FROM groupshare.membership m"                                                                          \
+	"        WHERE m.group_id = " group " AND m.state IN ('member', 'administrator')"                                \
+	"          AND (" after " IS NULL OR m.terminal_id > " after ")"                                                 \
+	"        ORDER BY m.terminal_id LIMIT " most " + 1) mp"                                                          \
+	" LEFT JOIN LATERAL " SHARES_PAGE(group, "mp.terminal_id", "NULL::text", most_shares) " ms ON mp.n <= " most ")"
+
+/* No row for who is no member. */
+#define GROUP_INFO(viewer, group, most)                                                                         \
+	"(SELECT jsonb_build_object('id', g.id, 'name', g.name, 'home', h.name, 'role', v.state, 'state', g.state," \
+	"        'join', g.join_rule, 'listing', g.listing, 'description', g.description,"                          \
+	"        'max_members', g.max_members, 'members', gm.page -> 'members',"                                    \
+	"        'members_next', gm.page -> 'next') AS page"                                                        \
+	" FROM (SELECT * FROM groupshare.sharing_group WHERE id = " group " AND state <> 'dissolved') g"            \
+	" JOIN groupshare.server h ON h.id = g.home"                                                                \
+	" JOIN groupshare.membership v ON v.group_id = g.id AND v.terminal_id = " viewer                            \
+	"      AND v.state IN ('member', 'administrator'),"                                                         \
+	" LATERAL " MEMBERS_PAGE("g.id", "NULL::uuid", most, most) " gm)"
+
+/* Viewer, after, limit, limit of what is nested. */
 static GsPlan find_page = {
-	"SELECT p.page -> 'groups', p.page -> 'next'"
-	"  FROM (SELECT groupshare.group_info_page($1, $2, $3, $4) AS page OFFSET 0) p",
+	"SELECT coalesce(jsonb_agg(i.page ORDER BY p.n) FILTER (WHERE p.n <= $3), '[]'),"
+	"       coalesce(to_jsonb(CASE WHEN count(*) > $3 THEN (array_agg(p.group_id ORDER BY p.n))[$3] END), 'null')"
+	"  FROM (SELECT w.group_id, row_number() OVER (ORDER BY w.group_id) AS n"
+	"          FROM groupshare.membership w JOIN groupshare.sharing_group o ON o.id = w.group_id"
+	"         WHERE w.terminal_id = $1 AND w.state IN ('member', 'administrator') AND o.state <> 'dissolved'"
+	"           AND ($2 IS NULL OR w.group_id > $2)"
+	"         ORDER BY w.group_id LIMIT $3 + 1) p"
+	"  LEFT JOIN LATERAL " GROUP_INFO("$1", "p.group_id", "$4") " i ON p.n <= $3",
 	{UUIDOID, UUIDOID, INT4OID, INT4OID},
 };
-static GsPlan find_one = {"SELECT groupshare.group_info($1, $2, $3)", {UUIDOID, UUIDOID, INT4OID}};
+static GsPlan find_one = {"SELECT " GROUP_INFO("$1", "$2", "$3"), {UUIDOID, UUIDOID, INT4OID}};
 static GsPlan find_members = {
-	"SELECT p.page -> 'members', p.page -> 'next'"
-	"  FROM (SELECT groupshare.group_info_members($1, $2, $3, $4) AS page OFFSET 0) p",
+	"SELECT p.page -> 'members', p.page -> 'next' FROM " MEMBERS_PAGE("$1", "$2", "$3", "$4") " p",
 	{UUIDOID, UUIDOID, INT4OID, INT4OID},
 };
 static GsPlan find_shares = {
 	"SELECT p.page -> 'shares', p.page -> 'next'"
-	"  FROM (SELECT groupshare.group_info_shares($1, m.terminal_id, $3, $4) AS page"
-	"          FROM groupshare.membership m JOIN groupshare.terminal t ON t.id = m.terminal_id"
-	"         WHERE m.group_id = $1 AND t.identifier = $2 AND m.state IN ('member', 'administrator') OFFSET 0) p",
+	"  FROM (SELECT w.terminal_id FROM groupshare.membership w JOIN groupshare.terminal o ON o.id = w.terminal_id"
+	"         WHERE w.group_id = $1 AND o.identifier = $2 AND w.state IN ('member', 'administrator')) f,"
+	"       LATERAL " SHARES_PAGE("$1", "f.terminal_id", "$3", "$4") " p",
 	{UUIDOID, TEXTOID, TEXTOID, INT4OID},
 };
 

@@ -21,13 +21,13 @@ BEGIN
     END LOOP;
 END $$;
 
--- Which role a function is for is told by its name: api_* are the gateway's, device_* the storage devices', group_info* and
+-- Which role a function is for is told by its name: api_* are the gateway's, device_* the storage devices',
 -- random_key and triggers nobody's (functions call them), the rest the DBA's. A new function falls under the same rule.
 CREATE FUNCTION groupshare.function_role(function regprocedure) RETURNS text
     LANGUAGE SQL STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$ SELECT CASE WHEN p.proname LIKE 'api\_%' THEN 'groupshare_gateway'
                       WHEN p.proname LIKE 'device\_%' THEN 'groupshare_storage'
-                      WHEN p.prorettype = 'trigger'::regtype OR p.proname LIKE 'group\_info%' THEN NULL
+                      WHEN p.prorettype = 'trigger'::regtype THEN NULL
                       WHEN p.proname IN ('random_key', 'setup_roles', 'function_role') THEN NULL
                       ELSE 'groupshare_admin' END
             FROM pg_proc p WHERE p.oid = function $$;
