@@ -4,13 +4,12 @@
 INSERT INTO groupshare.terminal (home, identifier, plan) SELECT server_id, 'bob@example.org', 'standard' FROM groupshare.self;
 INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at)
     SELECT g.id, t.id, t.home, 'member', now() FROM groupshare.sharing_group g, groupshare.terminal t WHERE t.identifier LIKE 'bob%';
-CREATE TEMP TABLE made AS
-    SELECT network(set_masklen('10.0.0.0'::inet + (n * 256::bigint) % 4000000000, CASE WHEN n % 100 = 0 THEN 16 + n / 100 % 8 ELSE 24 END)) AS prefix,
-           format('r%s/c%s/s%s', n % 5, n / 5 % 10, n / 50 % 20) AS location
-      FROM generate_series(0, :prefixes - 1) n;
--- As COPY loads it: one row after the other into the table with its constraints and its key.
-INSERT INTO groupshare.network (prefix, location) SELECT DISTINCT ON (prefix) prefix, location FROM made;
+DROP TABLE IF EXISTS public.network_made;
+CREATE TABLE public.network_made AS
+    SELECT DISTINCT ON (prefix) prefix, format('r%s/c%s/s%s', n % 5, n / 5 % 10, n / 50 % 20) AS location
+      FROM (SELECT n, network(set_masklen('10.0.0.0'::inet + (n * 256::bigint) % 4000000000, CASE WHEN n % 100 = 0 THEN 16 + n / 100 % 8 ELSE 24 END)) AS prefix
+              FROM generate_series(0, :prefixes - 1) n) p;
 DROP TABLE IF EXISTS public.network_gist;
-CREATE TABLE public.network_gist AS SELECT prefix, location FROM groupshare.network;
+CREATE TABLE public.network_gist AS SELECT prefix, location FROM public.network_made;
 CREATE INDEX ON public.network_gist USING gist (prefix inet_ops);
 VACUUM ANALYZE;

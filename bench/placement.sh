@@ -32,9 +32,11 @@ latency() {
     done | sort -n | head -1
 }
 
+# In steady state, the best of the rounds: the first seconds, in which each connection plans its statements, do not count.
 rate() { # script clients
     for ((i = 0; i < rounds; i++)); do
-        "$bin/pgbench" -n -c "$2" -j 2 -T "$seconds" -f "$1" 2>>"$dir/errors" | sed -n 's/^tps = \([0-9]*\).*/\1/p'
+        "$bin/pgbench" -n -M prepared -c "$2" -j 2 -P 1 -T $((seconds + 3)) -f "$1" 2>&1 >>"$dir/errors" |
+            awk '$1 == "progress:" && $2 > 3.5 { sum += $4; n++ } END { printf "%d\n", sum / n }'
     done | sort -rn | head -1
 }
 
@@ -91,6 +93,11 @@ done
 echo
 echo "Network map: $prefixes prefixes"
 psql -Xq -v devices=10 -v full=0 -v prefixes="$prefixes" -f "$here/placement-setup.sql" -f "$here/placement-network.sql"
+psql -Xqc 'COPY public.network_made TO STDOUT' > "$dir/prefixes"
+started=$(date +%s.%N)
+psql -Xqc 'COPY groupshare.network (prefix, location) FROM STDIN' < "$dir/prefixes"
+echo "  loaded by COPY in $(awk -v a="$(date +%s.%N)" -v b="$started" 'BEGIN { printf "%.1f", a - b }') s"
+psql -Xqc 'VACUUM ANALYZE groupshare.network'
 cat > "$dir/match.sql" <<'SQL'
 SELECT count(*) FROM groupshare.nearest_devices('bob@example.org', 1, peer => '10.1.2.3');
 SQL

@@ -15,6 +15,7 @@ static GsPlan find_role = {
 	" WHERE m.terminal_id = $1 AND m.group_id = $2 AND m.state IN ('member', 'administrator')"
 	"   AND g.state <> 'dissolved'",
 	{UUIDOID, UUIDOID},
+	.by_key = true,
 };
 
 static GsPlan find_visible_share = {
@@ -34,6 +35,7 @@ static GsPlan find_any_group = {
 	"SELECT 1 FROM groupshare.membership m JOIN groupshare.sharing_group g ON g.id = m.group_id"
 	" WHERE m.terminal_id = $1 AND m.state IN ('member', 'administrator') AND g.state = 'live'",
 	{UUIDOID},
+	.by_key = true,
 };
 
 GsRole gs_access_role(const pg_uuid_t *terminal, const pg_uuid_t *group)

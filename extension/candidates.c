@@ -2,8 +2,8 @@
 /*
  * Finding the devices with room that are nearest, at a cost that does not grow with their number.
  *
- * One SQL expression, OBJECTION, says what speaks against a device; the search, the locking recheck, the tally of an
- * error and explain_placement all use it, so that no two of them can disagree.
+ * One SQL expression, OBJECTION (objection.h), says what speaks against a device; the search, the reserving statements,
+ * the tally of an error and explain_placement all use it, so that no two of them can disagree.
  *
  * The search goes up from the terminal's location to the root. In each area it walks the index (area, depth,
  * room_class, place): the devices of one depth and class of room are a group, all equally near and standing on a ring.
@@ -29,6 +29,7 @@
 #include "candidates.h"
 #include "draw.h"
 #include "location.h"
+#include "objection.h"
 #include "plan.h"
 #include "settings.h"
 
@@ -36,24 +37,11 @@
 #define TALLY_DEVICES 100
 #define DISTANCES (2 * GS_LOCATION_MAX_DEPTH + 1)
 
-/* Parameters that OBJECTION reads: $2 size, $3 avoid, $4 silent intervals, $5 headroom bytes, $6 high water percent. */
-#define OBJECTION_TYPES INT8OID, TEXTARRAYOID, INT8OID, INT8OID, INT4OID
-#define OBJECTION                                                                                       \
-	" CASE WHEN d.state <> 'active' THEN d.state"                                                       \
-	" WHEN d.name = ANY ($3) THEN 'avoided'"                                                            \
-	" WHEN l.epoch IS NULL THEN 'not announced'"                                                        \
-	" WHEN l.reported_at < now() - $4 * l.report_interval_ms * interval '1 millisecond' THEN 'silent'"  \
-	" WHEN l.read_only THEN 'read-only'"                                                                \
-	" WHEN (least(l.capacity_bytes, l.capacity_limit_bytes) - l.available_bytes) * 100::float8"         \
-	"   > least(l.capacity_bytes, l.capacity_limit_bytes) * coalesce(l.high_water_percent, $6)::float8" \
-	"   THEN 'over high water'"                                                                         \
-	" WHEN l.available_bytes - coalesce(l.headroom_bytes, $5) <= $2 THEN 'too little room'"             \
-	" END "
-
 static GsPlan group_plan = {
 	.sql = "SELECT a.depth, a.room_class FROM groupshare.device_area a"
 		   " WHERE a.area = $1 AND (a.depth, a.room_class) >= ($2, $3) ORDER BY a.depth, a.room_class LIMIT 1",
 	.types = {TEXTOID, INT4OID, INT4OID},
+	.by_key = true,
 };
 
 /* OFFSET 0 keeps the planner from joining whole tables: each device on the ring is looked up by its key, one after the
@@ -76,12 +64,7 @@ static GsPlan ring_plan = {
 					   "|| '/'))"
 					   "     AND" OBJECTION "IS NULL OFFSET 0) x LIMIT $12",
 	.types = {TEXTOID, OBJECTION_TYPES, INT4OID, INT4OID, INT4OID, TEXTOID, INT8OID, INT8OID},
-};
-
-static GsPlan lock_plan = {
-	.sql = "SELECT 1 FROM groupshare.device_ledger l JOIN groupshare.device d ON d.id = l.device_id"
-		   " WHERE l.device_id = $1 AND" OBJECTION "IS NULL FOR NO KEY UPDATE OF l SKIP LOCKED",
-	.types = {UUIDOID, OBJECTION_TYPES},
+	.by_key = true,
 };
 
 static GsPlan tally_plan = {
@@ -108,7 +91,7 @@ static GsPlan survey_plan = {
 
 enum { PARAMETERS = 12 };
 
-static void set_parameters(Datum values[PARAMETERS], Datum subject, const GsQuestion *question)
+void gs_objection_parameters(Datum *values, Datum subject, const GsQuestion *question)
 {
 	values[0] = subject;
 	values[1] = Int64GetDatum(question->size);
@@ -181,7 +164,7 @@ static void search_ring(Search *search, Datum area, const char *below, int level
 	double share;
 
 	memset(nulls, ' ', sizeof(nulls));
-	set_parameters(values, area, search->question);
+	gs_objection_parameters(values, area, search->question);
 	values[6] = Int32GetDatum(depth);
 	values[7] = Int32GetDatum(class);
 	values[8] = Int32GetDatum(search->start);
@@ -269,14 +252,6 @@ GsCandidates gs_candidates_find(const GsQuestion *question, int most)
 	return search.found;
 }
 
-bool gs_candidates_lock(const GsQuestion *question, const pg_uuid_t *device)
-{
-	Datum values[PARAMETERS];
-
-	set_parameters(values, UUIDPGetDatum(device), question);
-	return gs_plan_run(&lock_plan, values, NULL, 0) == 1;
-}
-
 /* The location and all its prefixes, nearest first, the root last: text[]. */
 static Datum areas_of(const char *location)
 {
@@ -298,7 +273,7 @@ char *gs_candidates_tally(const GsQuestion *question)
 {
 	Datum values[PARAMETERS];
 
-	set_parameters(values, areas_of(question->origin.location), question);
+	gs_objection_parameters(values, areas_of(question->origin.location), question);
 	values[6] = Int64GetDatum(TALLY_DEVICES);
 	gs_plan_run(&tally_plan, values, NULL, 1);
 	return psprintf("of the %lld nearest devices: %s", (long long)gs_result_int64(0, 2), gs_result_text(0, 1));
@@ -308,6 +283,6 @@ uint64 gs_candidates_survey(const GsQuestion *question)
 {
 	Datum values[PARAMETERS];
 
-	set_parameters(values, CStringGetTextDatum(question->origin.location), question);
+	gs_objection_parameters(values, CStringGetTextDatum(question->origin.location), question);
 	return gs_plan_run(&survey_plan, values, NULL, 0);
 }

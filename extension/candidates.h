@@ -46,9 +46,6 @@ typedef struct GsCandidates {
  */
 GsCandidates gs_candidates_find(const GsQuestion *question, int most);
 
-/* Locks the device's ledger row when no other transaction holds it and the device still has room. */
-bool gs_candidates_lock(const GsQuestion *question, const pg_uuid_t *device);
-
 /* What speaks against each kind of the nearest devices, for an error's detail: counts, no names. */
 char *gs_candidates_tally(const GsQuestion *question);
 

@@ -15,6 +15,7 @@ static GsPlan insert_audit = {
 	"INSERT INTO groupshare.audit (request_id, peer, actor, action, subject, detail)"
 	" VALUES ($1, $2, coalesce($3, 'role ' || session_user), $4, $5, $6)",
 	{TEXTOID, INETOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID},
+	.by_key = true,
 };
 
 static GsPlan insert_event = {

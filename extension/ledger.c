@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Every write to groupshare.device_ledger.
+ * Every write to groupshare.device_ledger but the promises, which are made in reserve.c.
  *
  * Invariant, whenever `epoch` is not null: reserved_bytes is the sum of the device's live reservations, because whoever
  * makes or ends one changes the ledger in the same transaction, and an announcement counts them under the row's lock.
@@ -23,6 +23,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -61,12 +62,6 @@ static GsPlan report_plan = {
 		   " read_only = $6, settled_bytes = 0, refused_at = NULL, reported_at = now()"
 		   " WHERE device_id = $1 AND epoch = $2",
 	.types = {UUIDOID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID},
-};
-
-static GsPlan reserve_plan = {
-	.sql = "UPDATE groupshare.device_ledger SET reserved_bytes = reserved_bytes + $2"
-		   " WHERE device_id = $1 AND epoch IS NOT NULL AND available_bytes >= $2",
-	.types = {UUIDOID, INT8OID},
 };
 
 static GsPlan release_plan = {
@@ -116,6 +111,18 @@ static GsPlan forget_plan = {
 	.types = {INT4OID, INT8OID},
 };
 
+static LocalTransactionId held_by = InvalidLocalTransactionId;
+
+void gs_ledger_note_held(void)
+{
+	held_by = MyProc->lxid;
+}
+
+bool gs_ledger_held(void)
+{
+	return held_by == MyProc->lxid;
+}
+
 bool gs_ledger_announce(const pg_uuid_t *device, const GsDeviceReport *report)
 {
 	Datum values[] = {UUIDPGetDatum(device),
@@ -147,13 +154,6 @@ bool gs_ledger_report(const pg_uuid_t *device, const GsDeviceReport *report)
 		return false;
 	gs_plan_run(&history_plan, values, NULL, 0);
 	return true;
-}
-
-bool gs_ledger_reserve(const pg_uuid_t *device, int64 size)
-{
-	Datum values[] = {UUIDPGetDatum(device), Int64GetDatum(size)};
-
-	return gs_plan_run(&reserve_plan, values, NULL, 0) == 1;
 }
 
 void gs_ledger_release(const pg_uuid_t *device, int64 size)

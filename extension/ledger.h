@@ -20,14 +20,15 @@ typedef struct GsDeviceReport {
 	bool read_only;
 } GsDeviceReport;
 
+/* May this transaction hold a ledger row? Every write notes it, a DBA's own UPDATE too (room.c). */
+void gs_ledger_note_held(void);
+bool gs_ledger_held(void);
+
 /* A daemon's start: takes the ledger over and counts the live reservations anew. False: a newer epoch has announced. */
 bool gs_ledger_announce(const pg_uuid_t *device, const GsDeviceReport *report);
 
 /* False: the epoch is not the announced one any more. */
 bool gs_ledger_report(const pg_uuid_t *device, const GsDeviceReport *report);
-
-/* Promise `size` bytes. The caller holds the row's lock and has found room; false when there is none after all. */
-bool gs_ledger_reserve(const pg_uuid_t *device, int64 size);
 
 /* Give a promise back. */
 void gs_ledger_release(const pg_uuid_t *device, int64 size);

@@ -22,12 +22,14 @@ static GsPlan network_plan = {
 	.sql = "SELECT n.location, n.latitude IS NOT NULL, coalesce(n.latitude, 0), coalesce(n.longitude, 0)"
 		   " FROM groupshare.network n WHERE n.prefix = ANY ($1) ORDER BY masklen(n.prefix) DESC LIMIT 1",
 	.types = {CIDRARRAYOID},
+	.by_key = true,
 };
 
 static GsPlan terminal_plan = {
 	.sql = "SELECT t.location, t.latitude IS NOT NULL, coalesce(t.latitude, 0), coalesce(t.longitude, 0)"
 		   " FROM groupshare.terminal t WHERE t.id = $1",
 	.types = {UUIDOID},
+	.by_key = true,
 };
 
 static ArrayType *prefixes_of(const inet *peer)

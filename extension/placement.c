@@ -4,10 +4,12 @@
  *
  * The nearest candidates come first; among equally near ones the choice is drawn by free space (choice.c), so that a
  * herd spreads over a site and leaves it only when the site is full or busy. A device whose ledger row another
- * transaction holds is passed over, never queued for; when all are held, the search starts again after a short sleep,
- * because those who hold them also change how much room there is. A transaction therefore never blocks on a ledger row
- * here, which is what lets it hold another one already (a moved upload gives its old reservation back first, and then
- * waits only briefly).
+ * transaction holds is passed over. When all are held, the notice queues for one of them, for a turn; then the search
+ * starts again, because those who held them also changed how much room there is, and another one may be free by now.
+ *
+ * Who holds a ledger row already must not wait for another (a moved upload gives its old reservation back first): it
+ * looks again after short sleeps. Two moves in opposite directions then hold what the other wants, which only one of
+ * them giving up can end: soon, therefore.
  *
  * "No room" is only said by a search that found no candidate, never because of locks.
  */
@@ -25,11 +27,14 @@
 #include "errcodes.h"
 #include "ledger.h"
 #include "placement.h"
+#include "reserve.h"
 #include "settings.h"
 
 #define NAP_MIN_MS 1
 #define NAP_MAX_MS 20
 #define ROUNDS_A_SEARCH 8
+#define TURN_MS 500
+#define HELD_WAIT_MS 100
 #define WIDENING 4
 #define CANDIDATES_MOST 1000
 
@@ -69,22 +74,6 @@ GsCandidates gs_placement_candidates(const GsQuestion *question, GsPolicy *polic
 		chosen.list[i].score = options[i].score;
 	}
 	return chosen;
-}
-
-static GsCandidate *reserve_any(const GsQuestion *question, GsCandidates *candidates)
-{
-	for (int i = 0; i < candidates->count; i++) {
-		GsCandidate *candidate = &candidates->list[i];
-
-		if (gs_candidates_lock(question, &candidate->device)) {
-			if (!gs_ledger_reserve(&candidate->device, question->size))
-				elog(ERROR, "device %s has no room although its ledger is locked", candidate->name);
-			candidate->outcome = "chosen";
-			return candidate;
-		}
-		candidate->outcome = "held or filled by another";
-	}
-	return NULL;
 }
 
 static Jsonb *describe(const GsCandidates *candidates, const GsPolicy *policy)
@@ -135,48 +124,72 @@ static char *explain_none(const GsQuestion *question, const GsCandidates *candid
 	return psprintf("%s; %d with room are passed over by the policy", tally, policy->passed_over);
 }
 
-/* One round over the candidates; NULL when others hold all of them. */
-static GsPlace *attempt(const GsQuestion *question, GsCandidates *candidates, const GsPolicy *policy)
+/* The first that nobody else holds; -1: all are held, or filled since they were found. */
+static int reserve_any(const GsQuestion *question, const GsCandidates *candidates)
 {
-	GsCandidate *chosen = reserve_any(question, candidates);
-	GsPlace *place;
+	for (int i = 0; i < candidates->count; i++)
+		if (gs_reserve_free(question, &candidates->list[i].device))
+			return i;
+	return -1;
+}
 
-	if (chosen == NULL)
-		return NULL;
-	place = palloc0(sizeof(*place));
+/* What is kept of a decision: those before the chosen one were tried in vain. */
+static GsPlace *decide(GsCandidates *candidates, int chosen, const GsPolicy *policy)
+{
+	GsPlace *place = palloc0(sizeof(*place));
+
+	for (int i = 0; i < chosen; i++)
+		candidates->list[i].outcome = "held or filled by another";
+	candidates->list[chosen].outcome = "chosen";
 	place->policy = *policy;
-	place->device = chosen->device;
-	place->device_name = chosen->name;
-	place->distance = chosen->distance;
+	place->device = candidates->list[chosen].device;
+	place->device_name = candidates->list[chosen].name;
+	place->distance = candidates->list[chosen].distance;
 	place->candidates = describe(candidates, policy);
 	return place;
 }
 
-GsPlace *gs_placement_reserve(const GsQuestion *question, int wait_ms)
+static GsCandidates search(const GsQuestion *question, GsPolicy *policy)
 {
+	GsCandidates candidates = gs_placement_candidates(question, policy);
+	char *none = explain_none(question, &candidates, policy);
+
+	if (none != NULL)
+		ereport(ERROR, (errcode(GS_ERR_NO_ROOM), errmsg("no storage device has room for the share"),
+						errdetail("Size is %lld bytes; %s.", (long long)question->size, none)));
+	return candidates;
+}
+
+static int remaining_ms(TimestampTz give_up)
+{
+	return (int)TimestampDifferenceMilliseconds(GetCurrentTimestamp(), give_up);
+}
+
+GsPlace *gs_placement_reserve(const GsQuestion *question)
+{
+	bool may_queue = !gs_ledger_held();
+	int wait_ms = may_queue ? gs_placement_wait_ms : Min(gs_placement_wait_ms, HELD_WAIT_MS);
 	TimestampTz give_up = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
 	GsCandidates candidates;
 	GsPolicy policy;
 
 	for (int round = 0;; round++) {
-		GsPlace *place;
+		int chosen, left_ms;
 
-		if (round % ROUNDS_A_SEARCH == 0) {
-			char *none;
-
-			candidates = gs_placement_candidates(question, &policy);
-			none = explain_none(question, &candidates, &policy);
-			if (none != NULL)
-				ereport(ERROR, (errcode(GS_ERR_NO_ROOM), errmsg("no storage device has room for the share"),
-								errdetail("Size is %lld bytes; %s.", (long long)question->size, none)));
-		}
-		place = attempt(question, &candidates, &policy);
-		if (place != NULL)
-			return place;
-		if (GetCurrentTimestamp() >= give_up)
+		if (may_queue || round % ROUNDS_A_SEARCH == 0)
+			candidates = search(question, &policy);
+		chosen = reserve_any(question, &candidates);
+		if (chosen >= 0)
+			return decide(&candidates, chosen, &policy);
+		left_ms = remaining_ms(give_up);
+		if (left_ms <= 0)
 			ereport(ERROR, (errcode(GS_ERR_DEVICES_BUSY), errmsg("other uploads hold all devices that have room"),
 							errhint("Send the notice again in a moment.")));
-		nap(round);
+		may_queue = !gs_ledger_held();
+		if (!may_queue)
+			nap(round);
+		else if (gs_reserve_queue(question, &candidates.list[0].device, Min(left_ms, TURN_MS)))
+			return decide(&candidates, 0, &policy);
 	}
 }
 
@@ -185,9 +198,10 @@ GsPlace *gs_placement_try(const GsQuestion *question, char **refusal)
 	GsPolicy policy;
 	GsCandidates candidates = gs_placement_candidates(question, &policy);
 	char *none = explain_none(question, &candidates, &policy);
-	GsPlace *place = attempt(question, &candidates, &policy);
+	int chosen = none != NULL ? -1 : reserve_any(question, &candidates);
 
-	if (place == NULL)
-		*refusal = none != NULL ? psprintf("no room: %s", none) : "held by other notices";
-	return place;
+	if (chosen >= 0)
+		return decide(&candidates, chosen, &policy);
+	*refusal = none != NULL ? psprintf("no room: %s", none) : "held by other notices";
+	return NULL;
 }

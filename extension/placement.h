@@ -22,9 +22,10 @@ GsCandidates gs_placement_candidates(const GsQuestion *question, GsPolicy *polic
 
 /*
  * Chooses a device and reserves the bytes in its ledger, whose row stays locked until the transaction ends. Waits at
- * most `wait_ms` for other notices. GS022 when no device has room, GS023 when others held all that have.
+ * most groupshare.placement_wait for other notices, a moment only if the transaction holds a ledger row. GS022 when no
+ * device has room, GS023 when others held all that have.
  */
-GsPlace *gs_placement_reserve(const GsQuestion *question, int wait_ms);
+GsPlace *gs_placement_reserve(const GsQuestion *question);
 
 /* The same without waiting; NULL and a reason when the notice would be refused. */
 GsPlace *gs_placement_try(const GsQuestion *question, char **refusal);

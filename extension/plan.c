@@ -9,6 +9,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "executor/spi.h"
+#include "optimizer/cost.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -43,12 +44,34 @@ static int count_types(const GsPlan *plan)
 
 static void prepare(GsPlan *plan)
 {
-	SPIPlanPtr made = SPI_prepare(plan->sql, count_types(plan), plan->types);
+	SPIPlanPtr made =
+		SPI_prepare_cursor(plan->sql, count_types(plan), plan->types, plan->by_key ? CURSOR_OPT_GENERIC_PLAN : 0);
 
 	if (made == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
 	SPI_keepplan(made);
 	plan->saved = made;
+}
+
+/* A plan by key that is made while a table is empty would scan it, and go on scanning it while it grows, until the next
+ * ANALYZE; so would those of the foreign keys that its rows are checked by. */
+static int execute(GsPlan *plan, const Datum *values, const char *nulls, bool frozen, int64 limit)
+{
+	const bool seqscan = enable_seqscan;
+	volatile int code = 0;
+
+	if (plan->by_key)
+		enable_seqscan = false;
+	PG_TRY();
+	{
+		code = SPI_execute_plan(plan->saved, unconstify(Datum *, values), nulls, frozen, limit);
+	}
+	PG_FINALLY();
+	{
+		enable_seqscan = seqscan;
+	}
+	PG_END_TRY();
+	return code;
 }
 
 static uint64 run(GsPlan *plan, const Datum *values, const char *nulls, bool frozen, int64 limit)
@@ -60,7 +83,7 @@ static uint64 run(GsPlan *plan, const Datum *values, const char *nulls, bool fro
 		prepare(plan);
 	SPI_freetuptable(SPI_tuptable);
 	SPI_tuptable = NULL;
-	code = SPI_execute_plan(plan->saved, unconstify(Datum *, values), nulls, frozen, limit);
+	code = execute(plan, values, nulls, frozen, limit);
 	if (code < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
 	MemoryContextSwitchTo(caller);

@@ -21,6 +21,7 @@ typedef struct GsPlan {
 	const char *sql;             /* constant text, schema-qualified throughout */
 	Oid types[GS_PLAN_MAX_ARGS]; /* argument types, ended by InvalidOid */
 	void *saved;                 /* the kept SPIPlanPtr; NULL until first use */
+	bool by_key;                 /* planned once, and never to read a whole table: for look-ups by a key on hot paths */
 } GsPlan;
 
 /* Connect to / leave SPI. Opened once per SQL-callable function; a nested open is a nested SPI level. */

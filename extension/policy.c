@@ -3,7 +3,7 @@
  * Policies run inside a notice, on behalf of whoever sent it, so they are kept on a short lead: as the owner of the
  * function and not as the extension's, in a security-restricted operation with settings put back afterwards, and in a
  * subtransaction, so that an error costs the policy its say and the terminal nothing. Only a cancelled query is
- * passed on.
+ * passed on: whoever cancelled it meant the whole notice.
  *
  * The function is called through fmgr, since the text of a statement must not depend on a table's content.
  */
@@ -12,19 +12,17 @@
 #include <math.h>
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/memutils.h"
 #include "utils/regproc.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 
 #include "errcodes.h"
+#include "guard.h"
 #include "plan.h"
 #include "policy.h"
 
@@ -36,6 +34,7 @@ static GsPlan find_plan = {
 		   "   OR p.group_id IN (SELECT v.group_id FROM groupshare.share_group v WHERE v.share_id = $2))"
 		   " ORDER BY p.group_id IS NULL, p.set_at, p.id LIMIT 1",
 	.types = {TEXTOID, UUIDOID},
+	.by_key = true,
 };
 
 GsPolicy gs_policy_find(const GsQuestion *question)
@@ -93,10 +92,17 @@ static void judge_all(FmgrInfo *function, const GsQuestion *question, const GsCa
 	}
 }
 
-static void judge_as_owner(const GsPolicy *policy, const GsQuestion *question, const GsCandidates *candidates,
-						   double *judged)
+typedef struct Trial {
+	const GsPolicy *policy;
+	const GsQuestion *question;
+	const GsCandidates *candidates;
+	double *judged;
+} Trial;
+
+static GsGuardEnd judge_as_owner(void *argument)
 {
-	Oid oid = DatumGetObjectId(DirectFunctionCall1(regprocedurein, CStringGetDatum(policy->function)));
+	const Trial *trial = argument;
+	Oid oid = DatumGetObjectId(DirectFunctionCall1(regprocedurein, CStringGetDatum(trial->policy->function)));
 	FmgrInfo function;
 	Oid user;
 	int context;
@@ -105,48 +111,23 @@ static void judge_as_owner(const GsPolicy *policy, const GsQuestion *question, c
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(owner_of(oid), context | SECURITY_RESTRICTED_OPERATION);
 	fmgr_info(oid, &function);
-	judge_all(&function, question, candidates, judged);
+	judge_all(&function, trial->question, trial->candidates, trial->judged);
 	AtEOXact_GUC(false, settings);
 	SetUserIdAndSecContext(user, context);
-}
-
-/* The error's message in `context`; whoever cancelled the query meant the whole notice. */
-static char *catch_error(MemoryContext context)
-{
-	ErrorData *error;
-	char *message;
-
-	MemoryContextSwitchTo(context);
-	error = CopyErrorData();
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-		PG_RE_THROW();
-	FlushErrorState();
-	message = pstrdup(error->message);
-	FreeErrorData(error);
-	return message;
+	return GS_GUARD_KEEP;
 }
 
 static bool judge(GsPolicy *policy, const GsQuestion *question, const GsCandidates *candidates, double *judged)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	Trial trial = {.policy = policy, .question = question, .candidates = candidates, .judged = judged};
+	ErrorData *error = gs_guard_run(judge_as_owner, &trial);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		judge_as_owner(policy, question, candidates, judged);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		policy->error = catch_error(context);
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return policy->error == NULL;
+	if (error == NULL)
+		return true;
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
+	policy->error = error->message;
+	return false;
 }
 
 void gs_policy_apply(GsPolicy *policy, const GsQuestion *question, GsCandidates *candidates)

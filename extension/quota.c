@@ -18,11 +18,13 @@
 static GsPlan lock_plan = {
 	.sql = "SELECT 1 FROM groupshare.usage WHERE terminal_id = $1 FOR NO KEY UPDATE",
 	.types = {UUIDOID},
+	.by_key = true,
 };
 
 static GsPlan make_plan = {
 	.sql = "INSERT INTO groupshare.usage (terminal_id, home) VALUES ($1, $2) ON CONFLICT (terminal_id) DO NOTHING",
 	.types = {UUIDOID, UUIDOID},
+	.by_key = true,
 };
 
 /* What counts of the deleted shares of terminal $1 on plan p whose bytes are still held. */
@@ -41,9 +43,11 @@ static GsPlan charge_plan = {
 	.sql = "UPDATE groupshare.usage u SET used_bytes = u.used_bytes + $3, shares = u.shares + 1"
 		   " FROM groupshare.plan p"
 		   " WHERE u.terminal_id = $1 AND p.name = $2"
+		   "   AND (p.max_object_bytes IS NULL OR $3 <= p.max_object_bytes)"
 		   "   AND (p.quota_bytes IS NULL OR u.used_bytes + $3 + " HELD " <= p.quota_bytes)"
 		   "   AND (p.max_shares IS NULL OR u.shares < p.max_shares)",
 	.types = {UUIDOID, TEXTOID, INT8OID},
+	.by_key = true,
 };
 
 static GsPlan refund_plan = {
@@ -57,12 +61,13 @@ void gs_quota_lock(const GsTerminal *terminal)
 
 	if (gs_plan_run(&lock_plan, values, NULL, 1) > 0)
 		return;
-	gs_plan_run(&make_plan, values, NULL, 0);
+	if (gs_plan_run(&make_plan, values, NULL, 0) == 1)
+		return;
 	if (gs_plan_run(&lock_plan, values, NULL, 1) == 0)
 		elog(ERROR, "usage row of terminal %s vanished", terminal->identifier);
 }
 
-void gs_quota_check_size(const GsTerminal *terminal, int64 size)
+static void check_size(const GsTerminal *terminal, int64 size)
 {
 	Datum values[] = {UUIDPGetDatum(&terminal->id), CStringGetTextDatum(terminal->plan)};
 
@@ -98,8 +103,10 @@ void gs_quota_charge(const GsTerminal *terminal, int64 size)
 {
 	Datum values[] = {UUIDPGetDatum(&terminal->id), CStringGetTextDatum(terminal->plan), Int64GetDatum(size)};
 
-	if (gs_plan_run(&charge_plan, values, NULL, 0) == 0)
-		raise_quota_exceeded(terminal, size);
+	if (gs_plan_run(&charge_plan, values, NULL, 0) > 0)
+		return;
+	check_size(terminal, size);
+	raise_quota_exceeded(terminal, size);
 }
 
 void gs_quota_refund(const pg_uuid_t *terminal, int64 size)

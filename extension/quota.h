@@ -11,10 +11,8 @@
  * this terminal's shares runs beside the caller. */
 void gs_quota_lock(const GsTerminal *terminal);
 
-/* Raises GS020 when the plan allows no object of this size. */
-void gs_quota_check_size(const GsTerminal *terminal, int64 size);
-
-/* Charges one share of `size` bytes, or raises GS021. The usage row is locked. */
+/* Charges one share of `size` bytes, or raises GS020 (larger than the plan allows any share) or GS021. The usage row is
+ * locked. */
 void gs_quota_charge(const GsTerminal *terminal, int64 size);
 
 /* Gives one share of `size` bytes back. The usage row is locked. */

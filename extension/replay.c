@@ -8,16 +8,15 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "errcodes.h"
+#include "guard.h"
 #include "placement.h"
 #include "plan.h"
 
@@ -98,20 +97,32 @@ static void replay(Notice *notice, MemoryContext scratch, MemoryContext kept)
 	CHECK_FOR_INTERRUPTS();
 }
 
-static void replay_all(Notice *notices, uint64 count)
-{
-	MemoryContext kept = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	MemoryContext scratch = AllocSetContextCreate(kept, "groupshare replay", ALLOCSET_DEFAULT_SIZES);
+typedef struct Replay {
+	Notice *notices;
+	uint64 count;
+	MemoryContext kept;
+} Replay;
 
-	BeginInternalSubTransaction(NULL);
+static GsGuardEnd replay_all(void *argument)
+{
+	Replay *all = argument;
+	MemoryContext scratch = AllocSetContextCreate(all->kept, "groupshare replay", ALLOCSET_DEFAULT_SIZES);
+
 	MemoryContextSwitchTo(scratch);
-	for (uint64 i = 0; i < count; i++)
-		replay(&notices[i], scratch, kept);
-	RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(kept);
-	CurrentResourceOwner = owner;
+	for (uint64 i = 0; i < all->count; i++)
+		replay(&all->notices[i], scratch, all->kept);
+	MemoryContextSwitchTo(all->kept);
 	MemoryContextDelete(scratch);
+	return GS_GUARD_UNDO;
+}
+
+static void replay_and_undo(Notice *notices, uint64 count)
+{
+	Replay all = {.notices = notices, .count = count, .kept = CurrentMemoryContext};
+	ErrorData *error = gs_guard_run(replay_all, &all);
+
+	if (error != NULL)
+		ReThrowError(error);
 }
 
 static void put_row(ReturnSetInfo *rsinfo, const Notice *n)
@@ -149,7 +160,7 @@ Datum gs_replay_notices(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	gs_plan_open();
 	notices = read_notices(fcinfo, &count);
-	replay_all(notices, count);
+	replay_and_undo(notices, count);
 	for (uint64 i = 0; i < count; i++)
 		put_row(rsinfo, &notices[i]);
 	gs_plan_close();

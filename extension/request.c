@@ -31,6 +31,7 @@ static GsPlan find_terminal = {
 	"SELECT t.id, t.home, t.identifier, t.plan, t.location, t.epoch, t.revoked_at IS NULL AND p.sharing"
 	"  FROM groupshare.terminal t JOIN groupshare.plan p ON p.name = t.plan WHERE t.identifier = $1",
 	{TEXTOID},
+	.by_key = true,
 };
 
 static Jsonb *empty_object(void)

@@ -11,7 +11,8 @@
  *     2. the share row
  *     3. one ledger row           blocking only while no other ledger row is held
  * Expiry ends many reservations in one transaction: it takes 1 and 2 by SKIP LOCKED and its ledger rows in the order of
- * their ids. A notice reserves by SKIP LOCKED only (placement.c). So no cycle of waits can arise.
+ * their ids. A notice that holds none queues for one ledger row (reserve.c); a moved upload, a further copy and a
+ * replay reserve by SKIP LOCKED only (placement.c). So no cycle of waits can arise.
  */
 #include "postgres.h"
 
@@ -26,8 +27,6 @@
 #include "reservation.h"
 #include "settings.h"
 
-#define MOVE_WAIT_MS 100
-
 /* One statement: the foreign keys to the copy are checked at its end. */
 static GsPlan make_plan = {
 	.sql = "WITH copy AS (INSERT INTO groupshare.share_copy (home, share_id, device_id) VALUES ($1, $2, $3)"
@@ -39,6 +38,7 @@ static GsPlan make_plan = {
 		   " SELECT object, $1, $3, $7, now() + $8 * interval '1 second' FROM copy RETURNING object, expires_at",
 	.types = {UUIDOID, UUIDOID, UUIDOID, TEXTOID, INT4OID, JSONBOID, INT8OID, INT4OID, FLOAT8OID, FLOAT8OID, UUIDOID,
 			  TEXTOID},
+	.by_key = true,
 };
 
 static GsPlan find_plan = {
@@ -131,18 +131,6 @@ static GsAllocation *record(const GsQuestion *question, const GsPlace *place, co
 	return allocation;
 }
 
-static GsAllocation *make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid, int wait_ms)
-{
-	const GsQuestion question = {.terminal = request->terminal->identifier,
-								 .plan = request->terminal->plan,
-								 .share = share,
-								 .origin = gs_origin_find(request->terminal, request->peer),
-								 .size = size,
-								 .avoid = avoid};
-
-	return record(&question, gs_placement_reserve(&question, wait_ms), &request->terminal->home);
-}
-
 GsAllocation *gs_reservation_replicate(const GsTerminal *owner, const pg_uuid_t *share, const char *location,
 									   int64 size, ArrayType *avoid, char **refusal)
 {
@@ -159,18 +147,24 @@ GsAllocation *gs_reservation_replicate(const GsTerminal *owner, const pg_uuid_t 
 
 GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid)
 {
-	return make(request, share, size, avoid, gs_placement_wait_ms);
+	const GsQuestion question = {.terminal = request->terminal->identifier,
+								 .plan = request->terminal->plan,
+								 .share = share,
+								 .origin = gs_origin_find(request->terminal, request->peer),
+								 .size = size,
+								 .avoid = avoid};
+
+	return record(&question, gs_placement_reserve(&question), &request->terminal->home);
 }
 
-/* The old ledger row is changed first, since a ledger row must not be waited for while another is held. Two moves in
- * opposite directions then hold what the other wants, which only one of them giving up can end: soon, therefore. */
+/* The old ledger row is changed first, since a ledger row must not be waited for while another is held. */
 GsAllocation *gs_reservation_move(const GsRequest *request, const pg_uuid_t *share, const GsAllocation *old,
 								  ArrayType *avoid)
 {
 	gs_reservation_end(old, "cancelled");
 	if (old->reachable)
 		gs_ledger_refuse(&old->device);
-	return make(request, share, old->size, avoid, Min(gs_placement_wait_ms, MOVE_WAIT_MS));
+	return gs_reservation_make(request, share, old->size, avoid);
 }
 
 GsAllocation *gs_reservation_find(const pg_uuid_t *share)

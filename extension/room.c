@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "choice.h"
+#include "ledger.h"
 #include "settings.h"
 
 typedef struct Row {
@@ -113,6 +114,7 @@ Datum gs_classify_room(PG_FUNCTION_ARGS)
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(data->tg_event) || !TRIGGER_FIRED_FOR_ROW(data->tg_event))
 		elog(ERROR, "classify_room must be called before a row is written");
+	gs_ledger_note_held();
 	row.tuple = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
 	row.desc = RelationGetDescr(data->tg_relation);
 	kept = small_number(&row, "room_class", GS_CHOICE_CLOSED);

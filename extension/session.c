@@ -34,6 +34,7 @@ static GsPlan find_session = {
 	" WHERE s.kid = $1 AND s.purpose = 'session' AND t.id = $2"
 	"   AND t.epoch = $3 AND t.revoked_at IS NULL AND p.sharing",
 	{TEXTOID, UUIDOID, INT4OID},
+	.by_key = true,
 };
 
 static GsPlan find_key = {

@@ -30,9 +30,10 @@ static GsPlan key_plan = {
 		   "     WHERE k.device_id = d.id AND k.created_at <= l.reported_at"
 		   "       AND (k.retired_at IS NULL OR k.retired_at > now() - $2 * interval '1 second')"
 		   "     ORDER BY k.retired_at DESC NULLS FIRST LIMIT 1) k ON true"
-		   " WHERE d.id = $1 AND d.state <> 'decommissioned' AND l.epoch IS NOT NULL"
+		   " WHERE f.only_row AND d.id = $1 AND d.state <> 'decommissioned' AND l.epoch IS NOT NULL"
 		   "   AND l.reported_at >= now() - $3 * l.report_interval_ms * interval '1 millisecond'",
 	.types = {UUIDOID, INT4OID, INT8OID},
+	.by_key = true,
 };
 
 static json_int_t unix_s(TimestampTz time)

@@ -32,12 +32,14 @@ static GsPlan find_share_plan = {
 	.sql = "SELECT s.id, s.size_bytes, s.sha256, s.state = 'stored' FROM groupshare.share s"
 		   " WHERE s.owner = $1 AND s.name = $2 AND s.state IN ('pending', 'stored') FOR NO KEY UPDATE",
 	.types = {UUIDOID, TEXTOID},
+	.by_key = true,
 };
 
 static GsPlan make_share_plan = {
 	.sql = "INSERT INTO groupshare.share (home, owner, name, size_bytes, sha256, all_groups)"
 		   " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
 	.types = {UUIDOID, UUIDOID, TEXTOID, INT8OID, BYTEAOID, BOOLOID},
+	.by_key = true,
 };
 
 static GsPlan learn_digest_plan = {
@@ -130,7 +132,6 @@ static KnownShare *make_share(const GsRequest *request, const GsNotice *notice)
 	const char nulls[] = {' ', ' ', ' ', ' ', notice->sha256 == NULL ? 'n' : ' ', ' '};
 	KnownShare *share = palloc(sizeof(*share));
 
-	gs_quota_check_size(owner, notice->size);
 	gs_quota_charge(owner, notice->size);
 	gs_plan_run(&make_share_plan, values, nulls, 0);
 	share->id = *gs_result_uuid(0, 1);

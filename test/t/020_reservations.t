@@ -39,6 +39,19 @@ BEGIN
 EXCEPTION WHEN SQLSTATE 'GS022' OR SQLSTATE 'GS023' THEN
     INSERT INTO public.outcome VALUES (SQLSTATE);
 END $$;
+-- What a device does: a report, or the receipt of some pending share. The device is the session's user.
+CREATE FUNCTION public.device_call(what text, number int) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE victim record;
+BEGIN
+    IF what = 'report' THEN
+        PERFORM groupshare.device_report(1, 1000000, 5001, 0, false);
+        RETURN;
+    END IF;
+    SELECT c.object, s.size_bytes INTO victim FROM groupshare.share s
+      JOIN groupshare.share_copy c ON c.share_id = s.id AND c.state = 'pending'
+      JOIN groupshare.device d ON d.id = c.device_id AND d.name = 'd' || number ORDER BY random() LIMIT 1;
+    PERFORM groupshare.device_receipt(1, victim.object, victim.size_bytes, sha256('x')) WHERE victim.object IS NOT NULL;
+END $$;
 -- One of three things that end a reservation, for some pending share; or a new notice.
 CREATE FUNCTION public.churn(size bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE victim record;
@@ -59,11 +72,12 @@ END $$;
 SQL
 
 sub pgbench {
-    my ($script, $parallel, $times) = @_;
-    my $file = scratch('pgbench') . '/script.sql';
-    spit($file, "$script\n");
+    my ($scripts, $parallel, $times) = @_;
+    my $dir = scratch('pgbench');
+    my @files = map { "$dir/script$_.sql" } 0 .. $#{$scripts};
+    spit($files[$_], "$scripts->[$_]\n") for 0 .. $#files;
     my ($status, $out, $err) = run({
-        command => [ pg_program('pgbench'), '-n', '-c', $parallel, '-j', 2, '-t', $times, '-f', $file ],
+        command => [ pg_program('pgbench'), '-n', '-c', $parallel, '-j', 2, '-t', $times, (map { ('-f', $_) } @files) ],
         env     => $server->env(database => $server->{database}) });
     return $status == 0 ? '' : $err;
 }
@@ -85,7 +99,7 @@ SQL
     return;
 }
 
-is(pgbench("SELECT public.notice($size);", $clients, $each), '', "$clients clients send $each notices each");
+is(pgbench([ "SELECT public.notice($size);" ], $clients, $each), '', "$clients clients send $each notices each");
 is($server->sql(q{SELECT count(*) FROM public.outcome}), $clients * $each, 'each has an outcome');
 is($server->sql(q{SELECT count(*) FROM public.outcome WHERE code = 'granted'}), $devices * $grants,
     'exactly the capacity is granted');
@@ -93,7 +107,13 @@ is($server->sql(q{SELECT string_agg(DISTINCT available_bytes::text, ' ') FROM gr
     'every device is filled to the last byte that may be promised');
 accounts_agree('after the race');
 
-is(pgbench("SELECT public.churn($size);", 8, 100), '', 'notices, moves, deletions and expiry race, the worker among them');
+my @devices = map { <<"SQL" } 1 .. $devices;
+SET SESSION AUTHORIZATION d$_;
+SELECT public.device_call(CASE WHEN random() < 0.5 THEN 'report' ELSE 'receipt' END, $_);
+RESET SESSION AUTHORIZATION;
+SQL
+is(pgbench([ "SELECT public.churn($size);", @devices ], 24, $ENV{GS_LONG} ? 2000 : 50),
+    '', 'notices, moves, deletions, expiry, receipts and reports race, the worker among them');
 my $live = q{SELECT count(*) FROM groupshare.reservation WHERE state = 'live'};
 wait_for(sub { !$server->sql("$live AND expires_at < now()") }, 'the worker expires what is due');
 accounts_agree('after the churn');

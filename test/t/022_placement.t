@@ -67,6 +67,31 @@ SQL
 like($plan, qr/Index (?:Only )?Scan using device_area_room/, 'the next group is one descent of the index');
 unlike($plan, qr/Sort/, 'in its order');
 
+# The network map, as a DBA loads it. GS_LONG=1: half a million prefixes.
+my $prefixes = $ENV{GS_LONG} ? 500_000 : 20_000;
+my $map = scratch('network') . '/map.tsv';
+spit($map, join '', map { sprintf "10.%d.%d.0/24\tr1/c1/s1\n", $_ >> 8 & 255, $_ & 255 } 0 .. 65_535 > $prefixes ? $prefixes - 1 : 65_535);
+if ($prefixes > 65_536) {
+    open my $more, '>>', $map or die "$map: $!";
+    printf {$more} "%d.%d.%d.0/24\tr2/c2/s2\n", 11 + ($_ >> 16), $_ >> 8 & 255, $_ & 255 for 0 .. $prefixes - 65_537;
+    close $more or die "$map: $!";
+}
+my ($loaded, undef, $trouble) = run({ command => [ pg_program('psql'), '-Xq', '-c', "\\copy groupshare.network (prefix, location) FROM '$map'" ],
+    env => $server->env(database => $server->{database}) });
+is($loaded, 0, "$prefixes prefixes are loaded by COPY") or diag($trouble);
+$server->sql(q{INSERT INTO groupshare.network VALUES ('10.0.0.0/8', 'r3/c3/s3');
+    UPDATE groupshare.terminal SET location = NULL WHERE identifier = 't4@example.org'});
+is($server->sql(q{SELECT min(distance) FROM groupshare.explain_placement('t4@example.org', 1, peer => '10.1.2.3') WHERE location = 'r1/c1/s1'}), 0,
+    'the longest prefix says where a terminal is');
+my $matched = $server->sql(<<'SQL');
+BEGIN;
+DO $$ BEGIN FOR n IN 1..20 LOOP PERFORM groupshare.nearest_devices('t4@example.org', 1, peer => '10.1.2.3'); END LOOP; END $$;
+SELECT seq_scan || ' ' || idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'groupshare.network'::regclass;
+ROLLBACK;
+SQL
+my ($read) = $matched =~ /^(\d+ \d+)$/m;
+is($read, '0 40', 'and a match reads the matching rows only, by index');
+
 my $spread = $server->sql(<<'SQL');
 SELECT count(DISTINCT device) FROM generate_series(1, 60) n, LATERAL groupshare.nearest_devices('t1@example.org', n) d;
 SQL
@@ -89,6 +114,23 @@ kill 'KILL', $pid;
 wait_for(sub { eval { $server->sql('SELECT 1') } }, 'recovery');
 is($server->sql(q{SELECT available_bytes, reserved_bytes FROM groupshare.devices WHERE name = 'd100'}), $before, 'a backend killed after it reserved: nothing is reserved');
 is($server->sql(q{SELECT state FROM groupshare.upload_notice('t2@example.org', 'killed', 400000)}), 'pending', 'and the notice can be repeated');
+
+# Cancelled in a part that runs in a subtransaction of its own: the session is as before, in no block that nobody began.
+$server->sql(<<'SQL');
+CREATE SCHEMA dba;
+CREATE FUNCTION dba.slow(text, bigint, text, text, int, bigint, preference float8) RETURNS float8 LANGUAGE sql
+    AS $$ SELECT preference FROM pg_sleep(60) $$;
+SELECT FROM groupshare.upload_notice('t3@example.org', 'placed', 1);
+SELECT groupshare.set_placement_policy('dba.slow', 'standard');
+SQL
+for my $call (q{upload_notice('t3@example.org', 'cancelled', 1)}, q{replay_notices(now() - interval '1 day', now())}) {
+    my $cancelled = scratch('cancelled') . '/cancelled.sql';
+    spit($cancelled, "SET statement_timeout = '200ms';\nSELECT groupshare.$call;\nSELECT 'alive';\n");
+    my (undef, $out, $err) = run({ command => [ pg_program('psql'), '-XAtq', '-f', $cancelled ], env => $server->env(database => $server->{database}) });
+    like($err, qr/statement timeout/, "cancelled: $call");
+    is($out, "alive\n", 'and the session goes on');
+}
+$server->sql(q{SELECT groupshare.set_placement_policy(NULL, 'standard')});
 
 # 64 connections race for exactly what the devices have. GS_LONG=1: 10,000 notices.
 my ($grants, $each) = $ENV{GS_LONG} ? (1000, 157) : (100, 16);
