@@ -129,6 +129,14 @@ static Device calling_device(const int64 *epoch)
 	return device;
 }
 
+/* The newest announcement is another epoch's, or came by a connection that was opened after this one. */
+static void raise_late_report(const GsDeviceReport *report)
+{
+	(void)calling_device(&report->epoch);
+	ereport(ERROR, (errcode(GS_ERR_ANNOUNCE_FIRST), errmsg("the device has announced itself on a younger connection"),
+					errhint("Announce on this one before the next report.")));
+}
+
 pg_uuid_t gs_device_caller(int64 epoch)
 {
 	return calling_device(&epoch).id;
@@ -242,7 +250,7 @@ Datum gs_device_report(PG_FUNCTION_ARGS)
 	gs_plan_open();
 	device = calling_device(&report.epoch);
 	if (!gs_ledger_report(&device.id, &report))
-		raise_stale_epoch();
+		raise_late_report(&report);
 	gs_reply_begin(&reply);
 	gs_reply_jsonb(&reply, "keys", read_keys(&device));
 	gs_reply_jsonb(&reply, "work",

@@ -15,6 +15,9 @@
  * the reservations it bounds what a device is given when the DBA has set capacity_limit_bytes, whatever the device
  * says.
  *
+ * That holds for calls of one connection. A daemon announces itself on each new one; a report that the old one left
+ * behind, read by its backend only afterwards, would take the place of a newer one: connected_at tells them apart.
+ *
  * refused_at: a terminal came back and asked for another device than this one, probably because of a 507. What the
  * device says next counts more than that, so each report clears it.
  *
@@ -23,6 +26,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -35,15 +39,15 @@
 
 static GsPlan announce_plan = {
 	.sql = "INSERT INTO groupshare.device_ledger AS l (device_id, epoch, url, version, capacity_bytes, free_bytes,"
-		   "       staged_bytes, report_interval_ms, announced_at, reported_at)"
-		   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), now())"
+		   "       staged_bytes, report_interval_ms, connected_at, announced_at, reported_at)"
+		   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now())"
 		   " ON CONFLICT (device_id) DO UPDATE SET epoch = excluded.epoch, url = excluded.url,"
 		   "       version = excluded.version, capacity_bytes = excluded.capacity_bytes,"
 		   "       free_bytes = excluded.free_bytes, staged_bytes = excluded.staged_bytes, settled_bytes = 0,"
-		   "       refused_at = NULL,"
+		   "       refused_at = NULL, connected_at = excluded.connected_at,"
 		   "       report_interval_ms = excluded.report_interval_ms, announced_at = now(), reported_at = now()"
 		   " WHERE l.epoch IS NULL OR l.epoch <= excluded.epoch",
-	.types = {UUIDOID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT4OID},
+	.types = {UUIDOID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT4OID, TIMESTAMPTZOID},
 };
 
 static GsPlan recount_plan = {
@@ -60,8 +64,8 @@ static GsPlan recount_plan = {
 static GsPlan report_plan = {
 	.sql = "UPDATE groupshare.device_ledger SET capacity_bytes = $3, free_bytes = $4, staged_bytes = $5,"
 		   " read_only = $6, settled_bytes = 0, refused_at = NULL, reported_at = now()"
-		   " WHERE device_id = $1 AND epoch = $2",
-	.types = {UUIDOID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID},
+		   " WHERE device_id = $1 AND epoch = $2 AND (connected_at IS NULL OR connected_at <= $7)",
+	.types = {UUIDOID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID, TIMESTAMPTZOID},
 };
 
 static GsPlan release_plan = {
@@ -132,7 +136,8 @@ bool gs_ledger_announce(const pg_uuid_t *device, const GsDeviceReport *report)
 					  Int64GetDatum(report->capacity_bytes),
 					  Int64GetDatum(report->free_bytes),
 					  Int64GetDatum(report->staged_bytes),
-					  Int32GetDatum(report->report_interval_ms)};
+					  Int32GetDatum(report->report_interval_ms),
+					  TimestampTzGetDatum(MyStartTimestamp)};
 
 	if (gs_plan_run(&announce_plan, values, NULL, 0) == 0)
 		return false;
@@ -148,7 +153,8 @@ bool gs_ledger_report(const pg_uuid_t *device, const GsDeviceReport *report)
 					  Int64GetDatum(report->capacity_bytes),
 					  Int64GetDatum(report->free_bytes),
 					  Int64GetDatum(report->staged_bytes),
-					  BoolGetDatum(report->read_only)};
+					  BoolGetDatum(report->read_only),
+					  TimestampTzGetDatum(MyStartTimestamp)};
 
 	if (gs_plan_run(&report_plan, values, NULL, 0) == 0)
 		return false;

@@ -27,7 +27,7 @@ bool gs_ledger_held(void);
 /* A daemon's start: takes the ledger over and counts the live reservations anew. False: a newer epoch has announced. */
 bool gs_ledger_announce(const pg_uuid_t *device, const GsDeviceReport *report);
 
-/* False: the epoch is not the announced one any more. */
+/* False: another epoch, or on a younger connection, the device has announced itself since. */
 bool gs_ledger_report(const pg_uuid_t *device, const GsDeviceReport *report);
 
 /* Give a promise back. */

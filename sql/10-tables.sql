@@ -246,6 +246,8 @@ CREATE TABLE groupshare.device_ledger (
     read_only boolean NOT NULL DEFAULT false,
     report_interval_ms int NOT NULL DEFAULT 5000 CHECK (report_interval_ms > 0),
     announced_at timestamptz,
+    -- When the connection was opened on which it announced itself last.
+    connected_at timestamptz,
     reported_at timestamptz
 ) WITH (fillfactor = 50);
 
@@ -489,6 +491,7 @@ COMMENT ON COLUMN groupshare.device.headroom_bytes IS 'NULL = groupshare.device_
 COMMENT ON COLUMN groupshare.device.high_water_percent IS 'NULL = groupshare.device_high_water_percent';
 COMMENT ON COLUMN groupshare.device.capacity_limit_bytes IS 'most bytes that this control server gives it, whatever it says to have; NULL = what it says';
 COMMENT ON COLUMN groupshare.device_ledger.held_bytes IS 'bytes of this server''s shares that lie on it, for capacity_limit_bytes';
+COMMENT ON COLUMN groupshare.device_ledger.connected_at IS 'a report that an older connection left behind comes too late';
 COMMENT ON COLUMN groupshare.device_ledger.room_class IS 'kept by extension/room.c';
 COMMENT ON COLUMN groupshare.device_ledger.refused_at IS 'a terminal asked for another device since the last report: tried last';
 COMMENT ON COLUMN groupshare.device.login_role IS 'the role that the device connects as: that is how it is known';
