@@ -4,7 +4,8 @@
  * connection (session_user), never an argument. A daemon's start has an epoch; the newest that announced speaks for the
  * device, an older one is refused by each call, so that a stale daemon changes nothing.
  *
- * Each call changes rows of its own device only. Locks: the device's ledger row, last (reservation.c).
+ * Each call changes rows of its own device only. Locks: its work, then its ledger row, last (reservation.c);
+ * maintenance, too, marks work before it ends reservations.
  */
 #include "postgres.h"
 
@@ -214,22 +215,24 @@ Datum gs_device_announce(PG_FUNCTION_ARGS)
 	Device device;
 	GsSelf *self;
 	GsReply reply;
+	Jsonb *work;
 
 	check_announcement(&report);
 	gs_plan_open();
 	device = calling_device(NULL);
 	self = gs_request_self();
+	gs_plan_run(&revive_plan, (Datum[]){UUIDPGetDatum(&device.id), Int64GetDatum(gs_ticket_lifetime_s)}, NULL, 0);
+	work = read_work(&device);
 	if (!gs_ledger_announce(&device.id, &report))
 		raise_stale_epoch();
 	gs_plan_run(&first_key_plan, (Datum[]){UUIDPGetDatum(&device.id)}, NULL, 0);
-	gs_plan_run(&revive_plan, (Datum[]){UUIDPGetDatum(&device.id), Int64GetDatum(gs_ticket_lifetime_s)}, NULL, 0);
 	gs_reply_begin(&reply);
 	gs_reply_uuid(&reply, "server", &self->id);
 	gs_reply_text(&reply, "server_name", self->name);
 	gs_reply_uuid(&reply, "device", &device.id);
 	gs_reply_text(&reply, "device_name", device.name);
 	gs_reply_jsonb(&reply, "keys", read_keys(&device));
-	gs_reply_jsonb(&reply, "work", read_work(&device));
+	gs_reply_jsonb(&reply, "work", work);
 	gs_plan_close();
 	PG_RETURN_JSONB_P(gs_reply_end(&reply));
 }
@@ -245,16 +248,17 @@ Datum gs_device_report(PG_FUNCTION_ARGS)
 							 .read_only = PG_GETARG_BOOL(4)};
 	Device device;
 	GsReply reply;
+	Jsonb *work;
 
 	check_bytes(&report);
 	gs_plan_open();
 	device = calling_device(&report.epoch);
+	work = read_work(&device);
 	if (!gs_ledger_report(&device.id, &report))
 		raise_late_report(&report);
 	gs_reply_begin(&reply);
 	gs_reply_jsonb(&reply, "keys", read_keys(&device));
-	gs_reply_jsonb(&reply, "work",
-				   gs_replica_add_work(&device.id, gs_inventory_add_work(&device.id, read_work(&device))));
+	gs_reply_jsonb(&reply, "work", gs_replica_add_work(&device.id, gs_inventory_add_work(&device.id, work)));
 	gs_plan_close();
 	PG_RETURN_JSONB_P(gs_reply_end(&reply));
 }

@@ -9,6 +9,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "executor/spi.h"
+#include "jit/jit.h"
 #include "optimizer/cost.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -54,14 +55,16 @@ static void prepare(GsPlan *plan)
 }
 
 /* A plan by key that is made while a table is empty would scan it, and go on scanning it while it grows, until the next
- * ANALYZE; so would those of the foreign keys that its rows are checked by. */
+ * ANALYZE; so would those of the foreign keys that its rows are checked by. And nothing that looks up a few rows is
+ * worth compiling, which a scan that can't be avoided after all would look like. */
 static int execute(GsPlan *plan, const Datum *values, const char *nulls, bool frozen, int64 limit)
 {
 	const bool seqscan = enable_seqscan;
+	const bool jit = jit_enabled;
 	volatile int code = 0;
 
 	if (plan->by_key)
-		enable_seqscan = false;
+		enable_seqscan = jit_enabled = false;
 	PG_TRY();
 	{
 		code = SPI_execute_plan(plan->saved, unconstify(Datum *, values), nulls, frozen, limit);
@@ -69,6 +72,7 @@ static int execute(GsPlan *plan, const Datum *values, const char *nulls, bool fr
 	PG_FINALLY();
 	{
 		enable_seqscan = seqscan;
+		jit_enabled = jit;
 	}
 	PG_END_TRY();
 	return code;

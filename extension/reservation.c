@@ -10,9 +10,9 @@
  *     1. the owner's usage row    notice, deletion, expiry (a receipt charges nothing and leaves it out)
  *     2. the share row
  *     3. one ledger row           blocking only while no other ledger row is held
- * Expiry ends many reservations in one transaction: it takes 1 and 2 by SKIP LOCKED and its ledger rows in the order of
- * their ids. A notice that holds none queues for one ledger row (reserve.c); a moved upload, a further copy and a
- * replay reserve by SKIP LOCKED only (placement.c). So no cycle of waits can arise.
+ * Expiry ends many reservations in one transaction: it takes 1 and 2 by SKIP LOCKED and, after all other rows, its
+ * ledger rows in the order of their ids. A notice that holds none queues for one ledger row (reserve.c); a moved
+ * upload, a further copy and a replay reserve by SKIP LOCKED only (placement.c). So no cycle of waits can arise.
  */
 #include "postgres.h"
 
@@ -202,12 +202,17 @@ void gs_reservation_extend(GsAllocation *allocation)
 	allocation->expires_at = gs_result_timestamp(0, 1);
 }
 
-void gs_reservation_end(const GsAllocation *allocation, const char *state)
+static void end_rows(const GsAllocation *allocation, const char *state)
 {
 	Datum values[] = {UUIDPGetDatum(&allocation->object), CStringGetTextDatum(state)};
 
 	if (gs_plan_run(&end_plan, values, NULL, 0) == 0)
 		elog(ERROR, "the reservation ended although its share is locked");
+}
+
+void gs_reservation_end(const GsAllocation *allocation, const char *state)
+{
+	end_rows(allocation, state);
 	gs_ledger_release(&allocation->device, allocation->size);
 }
 
@@ -250,7 +255,9 @@ int64 gs_reservation_expire_due(int64 limit)
 		} else {
 			gs_replica_failed(&due[i].share, "the copy did not arrive in time");
 		}
-		gs_reservation_end(&due[i].allocation, "expired");
+		end_rows(&due[i].allocation, "expired");
 	}
+	for (uint64 i = 0; i < count; i++)
+		gs_ledger_release(&due[i].allocation.device, due[i].allocation.size);
 	return count;
 }

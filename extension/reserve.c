@@ -63,8 +63,9 @@ bool gs_reserve_free(const GsQuestion *question, const pg_uuid_t *device)
 {
 	LOCKTAG queue = queue_of(device);
 	Datum values[PARAMETERS];
+	bool queues = !gs_ledger_held();
 
-	if (LockAcquire(&queue, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+	if (queues && LockAcquire(&queue, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		return false;
 	gs_objection_parameters(values, UUIDPGetDatum(device), question);
 	gs_plan_run(&free_plan, values, NULL, 0);
@@ -72,7 +73,8 @@ bool gs_reserve_free(const GsQuestion *question, const pg_uuid_t *device)
 		gs_ledger_note_held();
 	if (gs_result_bool(0, 2))
 		return true;
-	LockRelease(&queue, ExclusiveLock, false);
+	if (queues)
+		LockRelease(&queue, ExclusiveLock, false);
 	return false;
 }
 

@@ -31,7 +31,7 @@ static GsPlan find_session = {
 	"SELECT s.key, f.server_id, t.id, t.home, t.identifier, t.plan, t.location, t.epoch"
 	"  FROM groupshare.secret s, groupshare.self f, groupshare.terminal t"
 	"  JOIN groupshare.plan p ON p.name = t.plan"
-	" WHERE s.kid = $1 AND s.purpose = 'session' AND t.id = $2"
+	" WHERE s.kid = $1 AND s.purpose = 'session' AND f.only_row AND t.id = $2"
 	"   AND t.epoch = $3 AND t.revoked_at IS NULL AND p.sharing",
 	{TEXTOID, UUIDOID, INT4OID},
 	.by_key = true,

@@ -136,7 +136,7 @@ DO $$ BEGIN FOR i IN 1..300 LOOP
 END LOOP; END $$;
 SELECT 'end';
 SQL
-like($heard, qr/Asynchronous notification "groupshare_event" with payload "[0-9a-f-]{36}"/, 'it wakes who waits for events');
+like($heard, qr/Asynchronous notification "groupshare_event" with payload "[0-9a-f-]{36}/, 'it wakes who waits for events');
 
 $server->sql('DROP EXTENSION groupshare CASCADE');
 $server->sql('SELECT pg_sleep(0.5)');
