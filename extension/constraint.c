@@ -7,8 +7,10 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "commands/trigger.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/uuid.h"
 
@@ -45,21 +47,52 @@ static GsPlan find_crowded = {
 	"  (SELECT count(*) FROM groupshare.membership m WHERE m.group_id = $1 AND m.state IN ('member', 'administrator'))",
 	{UUIDOID},
 };
+static GsPlan find_present = {
+	"SELECT e.number, pg_current_snapshot() FROM groupshare.event_era e",
+	{InvalidOid},
+};
 static GsPlan notify = {"NOTIFY groupshare_service_list", {InvalidOid}};
+
+static bool is_inside(GsMemberState state)
+{
+	return state == GS_MEMBER_MEMBER || state == GS_MEMBER_ADMINISTRATOR;
+}
+
+/* Who comes in gets the group's events of later transactions only (fetch.c). */
+static HeapTuple from_now_on(const TriggerData *data, HeapTuple row)
+{
+	TupleDesc desc = RelationGetDescr(data->tg_relation);
+	int columns[] = {get_attnum(RelationGetRelid(data->tg_relation), "came_era"),
+					 get_attnum(RelationGetRelid(data->tg_relation), "came_after")};
+	bool nulls[] = {false, false};
+	Datum values[2];
+
+	gs_plan_open();
+	(void)gs_plan_run(&find_present, NULL, NULL, 1);
+	values[0] = Int64GetDatum(gs_result_int64(0, 1));
+	values[1] = PointerGetDatum(gs_result_bytea(0, 2)); /* a snapshot is a varlena like any */
+	gs_plan_close();
+	return heap_modify_tuple_by_cols(row, desc, lengthof(columns), columns, values, nulls);
+}
 
 /* BEFORE UPDATE OF state ON membership */
 Datum gs_check_membership_move(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = gs_trigger_data(fcinfo);
-	char *from = TextDatumGetCString(gs_trigger_field(data, data->tg_trigtuple, "state"));
-	char *to = TextDatumGetCString(gs_trigger_field(data, data->tg_newtuple, "state"));
+	GsMemberState from = gs_member_state_from(TextDatumGetCString(gs_trigger_field(data, data->tg_trigtuple, "state")));
+	GsMemberState to = gs_member_state_from(TextDatumGetCString(gs_trigger_field(data, data->tg_newtuple, "state")));
+	HeapTuple row;
 
-	if (strcmp(from, to) != 0 && !gs_member_may_move(gs_member_state_from(from), gs_member_state_from(to)))
-		ereport(ERROR,
-				(errcode(ERRCODE_CHECK_VIOLATION), errmsg("a membership can't go from \"%s\" to \"%s\"", from, to),
-				 errhint("The legal moves stand in extension/member.c.")));
+	if (from == to)
+		return PointerGetDatum(data->tg_newtuple);
+	if (!gs_member_may_move(from, to))
+		ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION),
+						errmsg("a membership can't go from \"%s\" to \"%s\"", gs_member_state_name(from),
+							   gs_member_state_name(to)),
+						errhint("The legal moves stand in extension/member.c.")));
 	/* Also when the UPDATE is a DBA's own: history has no gap. */
-	return PointerGetDatum(strcmp(from, to) == 0 ? data->tg_newtuple : gs_trigger_now(data, "since"));
+	row = gs_trigger_now(data, "since");
+	return PointerGetDatum(is_inside(to) && !is_inside(from) ? from_now_on(data, row) : row);
 }
 
 /* CONSTRAINT, deferred: AFTER UPDATE OF state OR DELETE ON membership, AFTER UPDATE OF state ON sharing_group */

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * The audit trail and the outbox of events: rows written in the transaction that decides, so that they commit or vanish
- * with it.
+ * with it. What concerns whole groups is written once, and once more for each of its groups, never for each member:
+ * members find it by their groups when they fetch (fetch.c). No lock.
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "plan.h"
 #include "request.h"
+
+PG_FUNCTION_INFO_V1(gs_current_era);
 
 static GsPlan insert_audit = {
 	"INSERT INTO groupshare.audit (request_id, peer, actor, action, subject, detail)"
@@ -23,12 +29,15 @@ static GsPlan insert_event = {
 	{UUIDOID, TEXTOID, JSONBOID},
 };
 
-static GsPlan insert_member_events = {
-	"INSERT INTO groupshare.event (terminal_id, kind, data)"
-	" SELECT m.terminal_id, $3, $4 FROM groupshare.membership m"
-	"  WHERE m.group_id = $1 AND m.state IN ('member', 'administrator') AND m.terminal_id IS DISTINCT FROM $2",
-	{UUIDOID, UUIDOID, TEXTOID, JSONBOID},
+static GsPlan insert_group_event = {
+	"WITH told AS (INSERT INTO groupshare.group_event (kind, data) VALUES ($3, $4) RETURNING id)"
+	" INSERT INTO groupshare.event_group (group_id, era, xid, event_id, hides)"
+	" SELECT g.id, e.number, pg_current_xact_id(), t.id, g.hides FROM told t, (SELECT number FROM groupshare.event_era "
+	"LIMIT 1) e,"
+	"   (SELECT unnest($1), false UNION ALL SELECT unnest($2), true) g (id, hides)",
+	{UUIDARRAYOID, UUIDARRAYOID, TEXTOID, JSONBOID},
 };
+static GsPlan find_era = {"SELECT number FROM groupshare.event_era", {InvalidOid}};
 
 static GsPlan insert_administrator_events = {
 	"INSERT INTO groupshare.event (terminal_id, kind, data)"
@@ -67,12 +76,37 @@ void gs_event_terminal(const pg_uuid_t *terminal, const char *kind, Jsonb *data)
 	(void)gs_plan_run(&insert_event, values, NULL, 0);
 }
 
-void gs_event_members(const pg_uuid_t *group, const pg_uuid_t *except, const char *kind, Jsonb *data)
+static ArrayType *ids_of(const pg_uuid_t *group)
 {
-	Datum values[] = {UUIDPGetDatum(group), UUIDPGetDatum(except), CStringGetTextDatum(kind), JsonbPGetDatum(data)};
-	char nulls[] = {' ', except == NULL ? 'n' : ' ', ' ', ' '};
+	Datum id = UUIDPGetDatum(group);
 
-	(void)gs_plan_run(&insert_member_events, values, nulls, 0);
+	return construct_array(&id, group == NULL ? 0 : 1, UUIDOID, sizeof(pg_uuid_t), false, TYPALIGN_CHAR);
+}
+
+void gs_event_groups(ArrayType *shown, ArrayType *hidden, const char *kind, Jsonb *data)
+{
+	Datum values[] = {PointerGetDatum(shown), PointerGetDatum(hidden), CStringGetTextDatum(kind), JsonbPGetDatum(data)};
+
+	if (ArrayGetNItems(ARR_NDIM(shown), ARR_DIMS(shown)) > 0)
+		(void)gs_plan_run(&insert_group_event, values, NULL, 0);
+}
+
+void gs_event_group(const pg_uuid_t *group, const char *kind, Jsonb *data)
+{
+	gs_event_groups(ids_of(group), ids_of(NULL), kind, data);
+}
+
+/* current_era() */
+Datum gs_current_era(PG_FUNCTION_ARGS)
+{
+	int64 era;
+
+	gs_plan_open();
+	if (gs_plan_run(&find_era, NULL, NULL, 1) == 0)
+		elog(ERROR, "the row of groupshare.event_era is missing");
+	era = gs_result_int64(0, 1);
+	gs_plan_close();
+	PG_RETURN_INT64(era);
 }
 
 void gs_event_administrators(const pg_uuid_t *group, const char *kind, Jsonb *data)

@@ -110,7 +110,7 @@ Jsonb *gs_group_event(const GsGroup *group, const char *change)
 void gs_group_dissolve(const GsRequest *request, GsGroup *group)
 {
 	gs_inquiry_close_group(group);
-	gs_event_members(&group->id, NULL, "group", gs_group_event(group, "dissolved"));
+	gs_event_group(&group->id, "group", gs_group_event(group, "dissolved"));
 	(void)gs_plan_run(&dissolve, (Datum[]){UUIDPGetDatum(&group->id)}, NULL, 0);
 	group->state = GS_GROUP_DISSOLVED;
 	gs_audit(request, "dissolve_group", gs_reply_uuid_text(&group->id), NULL);

@@ -130,6 +130,6 @@ void gs_group_settings_apply(const GsRequest *request, GsGroup *group, Jsonb *se
 		unname_administrators(request, group, named);
 	}
 	if (established)
-		gs_event_members(&group->id, NULL, "group", gs_group_event(group, "settings"));
+		gs_event_group(&group->id, "group", gs_group_event(group, "settings"));
 	gs_audit(request, "set_group", gs_reply_uuid_text(&group->id), settings);
 }

@@ -75,6 +75,25 @@ static int64 wake(GsPlan *plan, const char *channel)
 	return marks;
 }
 
+/* The same for members of groups, all by name: those who wait for something else are many. True when there are more. */
+static bool wake_members(void)
+{
+	pg_uuid_t **members;
+	uint64 count;
+	bool more = gs_event_wake_members(&members, &count);
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (uint64 i = 0; i < count; i++) {
+		appendStringInfo(&names, "%s%s", names.len > 0 ? "," : "", gs_reply_uuid_text(members[i]));
+		if ((i + 1) % WAKE_NAMES_MOST == 0 || i + 1 == count) {
+			Async_Notify(EVENT_CHANNEL, names.data);
+			resetStringInfo(&names);
+		}
+	}
+	return more;
+}
+
 bool gs_maintenance_run(void)
 {
 	const Datum batch = Int64GetDatum(BATCH);
@@ -82,11 +101,13 @@ bool gs_maintenance_run(void)
 
 	gs_plan_open();
 	more = wake(&wake_plan, EVENT_CHANNEL) == BATCH;
+	more |= wake_members();
 	more |= wake(&wake_devices_plan, DEVICE_CHANNEL) == BATCH;
 	more |= gs_reservation_expire_due(BATCH) == BATCH;
 	more |= gs_inquiry_expire(BATCH) == BATCH;
 	more |= gs_terminal_sweep(BATCH) >= BATCH;
 	more |= gs_event_sweep(BATCH) == BATCH;
+	more |= gs_event_sweep_groups(BATCH) == BATCH;
 	more |= gs_plan_run(&work_plan, (Datum[]){batch, Int32GetDatum(WORK_KEPT_DAYS)}, NULL, 0) == BATCH;
 	more |= gs_ledger_close_silent(BATCH) == BATCH;
 	more |= gs_ledger_forget(BATCH) == BATCH;

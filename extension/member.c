@@ -151,8 +151,10 @@ void gs_member_tell(const GsGroup *group, const pg_uuid_t *terminal, GsMemberSta
 	gs_reply_text(&data, "terminal", gs_result_text(0, 1));
 	gs_reply_text(&data, "state", state_names[state]);
 	event = gs_reply_end(&data);
-	gs_event_members(&group->id, terminal, "member", event);
-	gs_event_terminal(terminal, "member", event);
+	gs_event_group(&group->id, "member", event);
+	/* Who is inside finds it with the others. */
+	if (state != GS_MEMBER_MEMBER && state != GS_MEMBER_ADMINISTRATOR)
+		gs_event_terminal(terminal, "member", event);
 }
 
 static void succeed(const GsRequest *request, GsGroup *group)

@@ -61,9 +61,13 @@ GsTerminal *gs_request_terminal(int col);
  * session role; `request` may be NULL (a DBA's own command). */
 void gs_audit(const GsRequest *request, const char *action, const char *subject, Jsonb *detail);
 
-/* One outbox row for one terminal / for each member of a group but `except` (may be NULL) / for the administrators. */
+/* One outbox row for one terminal / for each administrator of a group. */
 void gs_event_terminal(const pg_uuid_t *terminal, const char *kind, Jsonb *data);
-void gs_event_members(const pg_uuid_t *group, const pg_uuid_t *except, const char *kind, Jsonb *data);
 void gs_event_administrators(const pg_uuid_t *group, const char *kind, Jsonb *data);
+
+/* One event for all members of a group, whatever their number / of the groups in `shown`, uuid[], but for those who are
+ * members of one in `hidden`, uuid[] too. */
+void gs_event_group(const pg_uuid_t *group, const char *kind, Jsonb *data);
+void gs_event_groups(ArrayType *shown, ArrayType *hidden, const char *kind, Jsonb *data);
 
 #endif

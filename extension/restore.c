@@ -34,6 +34,11 @@ static GsPlan steps[] = {
 			" FROM groupshare.device d WHERE d.state <> 'decommissioned'"},
 	{.sql = "SELECT setval('groupshare.device_work_id_seq', s.last_value + 2000000000)"
 			" FROM groupshare.device_work_id_seq s"},
+	{.sql = "UPDATE groupshare.event_era SET number ="
+			" greatest((1000000 * extract(epoch FROM clock_timestamp()))::bigint, 1 + number,"
+			"   (SELECT 1 + max(seen_era) FROM groupshare.event_cursor), (SELECT 1 + max(came_era) FROM "
+			"groupshare.membership),"
+			"   (SELECT 1 + max(era) FROM groupshare.event_group))"},
 	{.sql = "SELECT setval('groupshare.event_position', s.last_value + 1000000000) FROM groupshare.event_position s"},
 };
 

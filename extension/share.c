@@ -54,17 +54,13 @@ static GsPlan store_share_plan = {
 	.types = {UUIDOID, BYTEAOID},
 };
 
-/* Each terminal once, in however many groups it sees the share; the owner's own programs too. */
-static GsPlan events_plan = {
-	.sql = "INSERT INTO groupshare.event (terminal_id, kind, data)"
-		   " SELECT m.terminal_id, 'share', $2 FROM groupshare.share s"
+static GsPlan shown_groups_plan = {
+	.sql = "SELECT coalesce(array_agg(g.id), '{}') FROM groupshare.share s"
 		   "   JOIN groupshare.membership o ON o.terminal_id = s.owner AND o.state IN ('member', 'administrator')"
 		   "   JOIN groupshare.sharing_group g ON g.id = o.group_id AND g.state = 'live'"
-		   "   JOIN groupshare.membership m ON m.group_id = g.id AND m.state IN ('member', 'administrator')"
-		   " WHERE s.id = $1 AND (s.all_groups OR EXISTS (SELECT 1 FROM groupshare.share_group v"
-		   "   WHERE v.share_id = s.id AND v.group_id = g.id))"
-		   " GROUP BY m.terminal_id",
-	.types = {UUIDOID, JSONBOID},
+		   " WHERE s.id = $1 AND s.state = 'stored' AND (s.all_groups OR EXISTS (SELECT 1 FROM groupshare.share_group v"
+		   "   WHERE v.share_id = s.id AND v.group_id = g.id))",
+	.types = {UUIDOID},
 };
 
 static GsPlan own_share_plan = {
@@ -86,11 +82,17 @@ static GsPlan abandon_copies_plan = {
 	.types = {UUIDOID, INT4OID},
 };
 
+ArrayType *gs_share_shown_groups(const pg_uuid_t *share)
+{
+	(void)gs_plan_run(&shown_groups_plan, (Datum[]){UUIDPGetDatum(share)}, NULL, 1);
+	return gs_result_array(0, 1);
+}
+
+/* All members of the groups in which it is shown: its owner's own programs too. */
 static void tell(const pg_uuid_t *share, const char *owner, const char *name, int64 size, const bytea *sha256,
 				 const char *state)
 {
 	GsReply data;
-	Datum values[] = {UUIDPGetDatum(share), (Datum)0};
 	char hex[2 * 32 + 1] = {0};
 
 	hex_encode(VARDATA_ANY(sha256), Min(VARSIZE_ANY_EXHDR(sha256), 32), hex);
@@ -101,8 +103,7 @@ static void tell(const pg_uuid_t *share, const char *owner, const char *name, in
 	gs_reply_int64(&data, "size", size);
 	gs_reply_text(&data, "sha256", hex);
 	gs_reply_text(&data, "state", state);
-	values[1] = JsonbPGetDatum(gs_reply_end(&data));
-	gs_plan_run(&events_plan, values, NULL, 0);
+	gs_event_groups(gs_share_shown_groups(share), construct_empty_array(UUIDOID), "share", gs_reply_end(&data));
 }
 
 /* Locks the share and then reads it: the reading statement's snapshot is younger than the lock. */

@@ -14,6 +14,9 @@
  */
 bool gs_share_receipt(const pg_uuid_t *device, int64 epoch, const pg_uuid_t *object, int64 size, bytea *sha256);
 
+/* The live groups in which a stored share is shown, uuid[]; none of one that is not stored. */
+ArrayType *gs_share_shown_groups(const pg_uuid_t *share);
+
 /* The owner's deletion: name and visibility end now, the bytes after groupshare.delete_hold. GS012 for any other. */
 void gs_share_delete(const GsRequest *request, const pg_uuid_t *share);
 

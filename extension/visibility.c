@@ -16,6 +16,7 @@
 #include "plan.h"
 #include "quota.h"
 #include "reply.h"
+#include "share.h"
 #include "upload.h"
 
 PG_FUNCTION_INFO_V1(gs_set_share_groups);
@@ -31,15 +32,6 @@ static GsPlan lock_share = {
 	"SELECT 1 FROM groupshare.share WHERE id = $1 AND owner = $2 AND state IN ('pending', 'stored')"
 	" FOR NO KEY UPDATE",
 	{UUIDOID, UUIDOID},
-};
-static GsPlan find_viewers = {
-	"SELECT coalesce(array_agg(DISTINCT m.terminal_id), '{}') FROM groupshare.share s"
-	"   JOIN groupshare.membership o ON o.terminal_id = s.owner AND o.state IN ('member', 'administrator')"
-	"   JOIN groupshare.sharing_group g ON g.id = o.group_id AND g.state = 'live'"
-	"   JOIN groupshare.membership m ON m.group_id = g.id AND m.state IN ('member', 'administrator')"
-	" WHERE s.id = $1 AND s.state = 'stored' AND (s.all_groups OR EXISTS (SELECT 1 FROM groupshare.share_group v"
-	"   WHERE v.share_id = s.id AND v.group_id = g.id))",
-	{UUIDOID},
 };
 static GsPlan set_all = {
 	"UPDATE groupshare.share SET all_groups = $2 WHERE id = $1 AND all_groups <> $2",
@@ -60,25 +52,33 @@ static GsPlan find_groups = {
 	"  FROM groupshare.share s WHERE s.id = $1",
 	{UUIDOID},
 };
-static GsPlan tell = {
-	"INSERT INTO groupshare.event (terminal_id, kind, data)"
-	" SELECT v.id, 'share', jsonb_build_object('share', s.id, 'owner', t.identifier, 'name', s.name,"
-	"   'size', s.size_bytes, 'sha256', encode(s.sha256, 'hex'), 'state', $4)"
-	"   FROM groupshare.share s JOIN groupshare.terminal t ON t.id = s.owner, unnest($2) v (id)"
-	"  WHERE s.id = $1 AND NOT EXISTS (SELECT 1 FROM unnest($3) o (id) WHERE o.id = v.id)",
-	{UUIDOID, UUIDARRAYOID, UUIDARRAYOID, TEXTOID},
+static GsPlan describe = {
+	"SELECT jsonb_build_object('share', s.id, 'owner', t.identifier, 'name', s.name,"
+	"   'size', s.size_bytes, 'sha256', encode(s.sha256, 'hex'), 'state', $2)"
+	"   FROM groupshare.share s JOIN groupshare.terminal t ON t.id = s.owner WHERE s.id = $1",
+	{UUIDOID, TEXTOID},
+};
+static GsPlan subtract = {
+	"SELECT coalesce(array_agg(a), '{}') FROM unnest($1) a WHERE NOT EXISTS (SELECT 1 FROM unnest($2) b WHERE b = a)",
+	{UUIDARRAYOID, UUIDARRAYOID},
 };
 
-static Datum viewers(const pg_uuid_t *share)
+/* An event for who is in a group that `these` have and `others` have not, unless it is in one of the others too. */
+static void tell(const pg_uuid_t *share, ArrayType *these, ArrayType *others, const char *state)
 {
-	(void)gs_plan_run(&find_viewers, (Datum[]){UUIDPGetDatum(share)}, NULL, 1);
-	return PointerGetDatum(gs_result_array(0, 1));
+	ArrayType *only;
+
+	(void)gs_plan_run(&subtract, (Datum[]){PointerGetDatum(these), PointerGetDatum(others)}, NULL, 1);
+	only = gs_result_array(0, 1);
+	(void)gs_plan_run(&describe, (Datum[]){UUIDPGetDatum(share), CStringGetTextDatum(state)}, NULL, 1);
+	gs_event_groups(only, others, "share", gs_result_jsonb(0, 1));
 }
 
 static void show(const GsRequest *request, const pg_uuid_t *share, const Visibility *visibility)
 {
 	const GsTerminal *owner = request->terminal;
-	Datum id = UUIDPGetDatum(share), before, after, list;
+	Datum id = UUIDPGetDatum(share), list;
+	ArrayType *before, *after;
 	Datum *groups = palloc(sizeof(*groups) * Max(visibility->count, 1));
 
 	gs_quota_lock(owner);
@@ -91,13 +91,13 @@ static void show(const GsRequest *request, const pg_uuid_t *share, const Visibil
 	}
 	list =
 		PointerGetDatum(construct_array(groups, visibility->count, UUIDOID, sizeof(pg_uuid_t), false, TYPALIGN_CHAR));
-	before = viewers(share);
+	before = gs_share_shown_groups(share);
 	(void)gs_plan_run(&set_all, (Datum[]){id, BoolGetDatum(visibility->all)}, NULL, 0);
 	(void)gs_plan_run(&drop_groups, (Datum[]){id, list}, NULL, 0);
 	(void)gs_plan_run(&add_groups, (Datum[]){id, UUIDPGetDatum(&owner->home), list}, NULL, 0);
-	after = viewers(share);
-	(void)gs_plan_run(&tell, (Datum[]){id, after, before, CStringGetTextDatum("stored")}, NULL, 0);
-	(void)gs_plan_run(&tell, (Datum[]){id, before, after, CStringGetTextDatum("hidden")}, NULL, 0);
+	after = gs_share_shown_groups(share);
+	tell(share, after, before, "stored");
+	tell(share, before, after, "hidden");
 	gs_audit(request, "set_share", gs_reply_uuid_text(share), request->body);
 }
 

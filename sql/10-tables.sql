@@ -155,6 +155,18 @@ CREATE TABLE groupshare.group_listed (
     PRIMARY KEY (group_id, identifier)
 );
 
+-- Transaction numbers mean something within one cluster only: a database restored from a dump begins a new era, since this row is not
+-- dumped. What is of an older era is all committed.
+CREATE TABLE groupshare.event_era (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    number bigint NOT NULL
+);
+INSERT INTO groupshare.event_era (number) VALUES ((1000000 * extract(epoch FROM clock_timestamp()))::bigint);
+
+CREATE FUNCTION groupshare.current_era() RETURNS bigint
+    AS 'MODULE_PATHNAME', 'gs_current_era' LANGUAGE C STABLE STRICT PARALLEL SAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+
 -- One row for a terminal and group, ever; extension/member.c holds the only setter of `state` and the table of legal moves.
 CREATE TABLE groupshare.membership (
     group_id uuid NOT NULL REFERENCES groupshare.sharing_group ON DELETE CASCADE,
@@ -166,6 +178,9 @@ CREATE TABLE groupshare.membership (
     joined_at timestamptz,
     -- The role that an invited terminal gets when it joins.
     invited_role text CHECK (invited_role IN ('member', 'administrator')),
+    -- What was committed when it came in last: of the group's events it gets only what is not in it.
+    came_era bigint NOT NULL DEFAULT groupshare.current_era(),
+    came_after pg_snapshot NOT NULL DEFAULT pg_catalog.pg_current_snapshot(),
     CHECK ((state = 'invited') = (invited_role IS NOT NULL)),
     PRIMARY KEY (group_id, terminal_id)
 );
@@ -409,9 +424,9 @@ CREATE INDEX placement_at ON groupshare.placement (at);
 
 -- Events and audit -------------------------------------------------------------------------------------------------------
 
--- Outbox: one row an event and recipient. `position` is the recipient's cursor: it is given when the recipient fetches, one
--- fetch at a time, so that an event that commits late never takes a place that the recipient has already passed.
--- `sent` is the worker's wake-up mark.
+-- Outbox of what concerns single terminals: one row an event and recipient. `position` is the recipient's cursor: it is given when the
+-- recipient fetches, one fetch at a time, so that an event that commits late never takes a place that the recipient has already
+-- passed. `sent` is the worker's wake-up mark.
 CREATE SEQUENCE groupshare.event_position;
 CREATE TABLE groupshare.event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -426,6 +441,55 @@ CREATE INDEX event_terminal ON groupshare.event (terminal_id, position);
 CREATE INDEX event_new ON groupshare.event (terminal_id, id) WHERE position IS NULL;
 CREATE INDEX event_at ON groupshare.event (at);
 CREATE INDEX event_unsent ON groupshare.event (id) WHERE NOT sent;
+
+-- Outbox of what concerns whole groups: one row an event, and one in event_group for each of its groups, never one for each member.
+-- A member gets a row of its own in `event` when it fetches (extension/fetch.c). Ids are of one sequence with those of `event`.
+CREATE TABLE groupshare.group_event (
+    id bigint PRIMARY KEY DEFAULT nextval('groupshare.event_id_seq'),
+    kind text NOT NULL CHECK (kind IN ('share', 'member', 'group')),
+    data jsonb NOT NULL,
+    at timestamptz NOT NULL DEFAULT now(),
+    sent boolean NOT NULL DEFAULT false
+);
+CREATE INDEX group_event_at ON groupshare.group_event (at);
+CREATE INDEX group_event_unsent ON groupshare.group_event (id) WHERE NOT sent;
+
+-- No foreign key: a receipt may write a thousand rows, and each check would lock the group's row. The sweep takes both away.
+CREATE TABLE groupshare.event_group (
+    group_id uuid NOT NULL,
+    era bigint NOT NULL,
+    xid xid8 NOT NULL,
+    event_id bigint NOT NULL,
+    -- Members of this group do not get the event, whatever other groups of it they are in.
+    hides boolean NOT NULL,
+    PRIMARY KEY (group_id, era, xid, event_id)
+);
+CREATE INDEX event_group_event ON groupshare.event_group (event_id);
+
+-- How far a terminal has come in its groups' events: all that the snapshot `seen` shows is in `event`. When there is more than one fetch
+-- takes, `target` is what is being taken, in the order (era, xid, event), and `reached` the last one taken. `own_xid`, `own_event`: what a
+-- fetch took that was written by its own transaction, which no snapshot shows yet.
+CREATE TABLE groupshare.event_cursor (
+    terminal_id uuid PRIMARY KEY REFERENCES groupshare.terminal ON DELETE CASCADE,
+    seen_era bigint,
+    seen pg_snapshot,
+    target_era bigint,
+    target pg_snapshot,
+    reached_era bigint,
+    reached_xid xid8,
+    reached_event bigint,
+    own_xid xid8,
+    own_event bigint,
+    CHECK (num_nulls(seen_era, seen) IN (0, 2)),
+    CHECK (num_nulls(target_era, target, reached_era, reached_xid, reached_event) IN (0, 5))
+) WITH (fillfactor = 50);
+
+-- Groups whose members are being woken: up to which member; from the beginning again when more has happened meanwhile.
+CREATE TABLE groupshare.event_wake (
+    group_id uuid PRIMARY KEY,
+    after uuid,
+    again boolean NOT NULL DEFAULT false
+);
 
 CREATE TABLE groupshare.audit (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -469,8 +533,15 @@ COMMENT ON TABLE groupshare.placement IS 'how each device was chosen';
 COMMENT ON TABLE groupshare.placement_policy IS 'functions of DBAs that have a say in placement, all versions';
 COMMENT ON COLUMN groupshare.placement.policy_error IS 'why the default decided instead of the policy';
 COMMENT ON TABLE groupshare.event IS 'outbox: one row an event and recipient';
+COMMENT ON TABLE groupshare.group_event IS 'outbox: events of whole groups, one row each';
+COMMENT ON TABLE groupshare.event_group IS 'the groups that an event of group_event is for, in the order of transactions';
+COMMENT ON TABLE groupshare.event_cursor IS 'how far each terminal has come in its groups events';
+COMMENT ON TABLE groupshare.event_wake IS 'groups whose members the worker is waking';
+COMMENT ON TABLE groupshare.event_era IS 'the time in which transaction numbers are those of one cluster; not dumped';
+COMMENT ON FUNCTION groupshare.current_era() IS 'the present era of transaction numbers';
+COMMENT ON COLUMN groupshare.membership.came_after IS 'what was committed when it came in last: of the groups events it gets the later ones';
 COMMENT ON TABLE groupshare.audit IS 'who did what';
-COMMENT ON SEQUENCE groupshare.event_position IS 'cursor positions of events';
+COMMENT ON SEQUENCE groupshare.event_position IS 'cursor positions of events, of all terminals';
 COMMENT ON COLUMN groupshare.plan.sharing IS 'may its terminals share at all';
 COMMENT ON COLUMN groupshare.plan.quota_bytes IS 'most bytes that a terminals pending and stored shares may have';
 COMMENT ON COLUMN groupshare.terminal.epoch IS 'raised by revocation and enrolment: sessions of an older epoch are dead';

@@ -141,6 +141,12 @@ CREATE FUNCTION groupshare.set_member(terminal text, group_id uuid, member text,
 COMMENT ON FUNCTION groupshare.set_member(text, uuid, text, text, boolean, boolean) IS
     'promote, demote, ban, unban or invite (with a role, or as a plain member), as the administrator "terminal"; answers the member''s state';
 
+CREATE FUNCTION groupshare.fetch_events(terminal text, after bigint DEFAULT 0, most int DEFAULT 100) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'gs_fetch_events' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.fetch_events(text, bigint, int) IS
+    'the next page of a terminal''s events, as it would get it itself: {events, next}; does not take them away';
+
 CREATE FUNCTION groupshare.decide_inquiry(terminal text, inquiry uuid, decision text) RETURNS text
     AS 'MODULE_PATHNAME', 'gs_decide_inquiry' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;

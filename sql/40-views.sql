@@ -57,9 +57,29 @@ COMMENT ON VIEW groupshare.inquiries IS 'requests to join that were put to admin
 
 CREATE VIEW groupshare.event_lag AS
     SELECT t.identifier AS terminal, count(*) AS unfetched, min(e.at) AS oldest, count(*) FILTER (WHERE NOT e.sent) AS unsent
-      FROM groupshare.event e JOIN groupshare.terminal t ON t.id = e.terminal_id
-     WHERE e.position IS NULL GROUP BY t.id;
-COMMENT ON VIEW groupshare.event_lag IS 'events that their terminal has not fetched, and those it has not been woken for';
+      FROM (SELECT o.terminal_id, o.at, o.sent FROM groupshare.event o WHERE o.position IS NULL
+            UNION ALL
+            SELECT p.terminal_id, g.at, g.sent
+              FROM (SELECT m.terminal_id, a.event_id, bool_or(a.hides) AS hides
+                      FROM groupshare.membership m
+                      LEFT JOIN groupshare.event_cursor c ON c.terminal_id = m.terminal_id
+                      CROSS JOIN LATERAL (SELECT v.era, v.xid, v.event
+                          FROM (VALUES (m.came_era, pg_snapshot_xmin(m.came_after), 0::bigint), (c.seen_era, pg_snapshot_xmin(c.seen), 0),
+                                       (c.reached_era, c.reached_xid, c.reached_event)) v (era, xid, event)
+                         WHERE v.era IS NOT NULL ORDER BY v.era DESC, v.xid DESC, v.event DESC LIMIT 1) s
+                      CROSS JOIN LATERAL (SELECT x.event_id, x.hides FROM groupshare.event_group x
+                          WHERE x.group_id = m.group_id AND (x.era, x.xid, x.event_id) > (s.era, s.xid, s.event)
+                            AND (x.era > m.came_era OR NOT pg_visible_in_snapshot(x.xid, m.came_after))
+                            AND (c.seen IS NULL OR x.era > c.seen_era OR NOT pg_visible_in_snapshot(x.xid, c.seen))
+                            AND (c.own_xid IS NULL OR x.xid <> c.own_xid OR x.event_id > c.own_event)
+                          ORDER BY x.era, x.xid, x.event_id LIMIT 1000) a
+                     WHERE m.state IN ('member', 'administrator') GROUP BY m.terminal_id, a.event_id) p
+              JOIN groupshare.group_event g ON g.id = p.event_id
+             WHERE NOT p.hides) e
+      JOIN groupshare.terminal t ON t.id = e.terminal_id
+     GROUP BY t.id;
+COMMENT ON VIEW groupshare.event_lag IS
+    'events that their terminal has not fetched, at most 1000 of each of its groups, and those that nobody has been woken for';
 
 CREATE VIEW groupshare.audit_log AS
     SELECT a.id, a.at, a.actor, a.action, a.subject, a.detail, a.peer, a.request_id FROM groupshare.audit a;

@@ -32,7 +32,8 @@ END $$;
 SELECT pg_temp.store('near', 'film', 'film') AS film \gset
 SELECT share_id AS share FROM groupshare.share_copy WHERE object = :'film' \gset
 SELECT is(pg_temp.copies('film'), 'near stored', 'one copy');
-SELECT is((SELECT count(*) FROM groupshare.event WHERE data ->> 'state' = 'stored'), 2::bigint, 'which is told to ann and bob');
+SELECT results_eq($$ SELECT t.identifier FROM groupshare.terminal t, jsonb_array_elements(groupshare.fetch_events(t.identifier) -> 'events') e ORDER BY 1 $$,
+    $$ VALUES ('ann@example.org'), ('bob@example.org') $$, 'which is told to ann and bob');
 SELECT groupshare.run_maintenance() \g /dev/null
 SELECT object AS copy, device AS other FROM groupshare.copies WHERE share = 'film' AND state = 'pending' \gset
 SELECT is(:'other'::text, 'mid', 'a second one begins, on the nearest other device');
@@ -52,7 +53,7 @@ SELECT is(pg_temp.receipt('near', :'copy', 4, 'film'), 'unwanted', 'nor from ano
 SELECT is(pg_temp.receipt('mid', :'copy', 4, 'film'), 'stored', 'its receipt');
 SELECT is(pg_temp.receipt('mid', :'copy', 4, 'film'), 'stored', 'again');
 SELECT is(pg_temp.copies('film'), 'mid stored, near stored', 'two copies');
-SELECT is((SELECT count(*) FROM groupshare.event WHERE data ->> 'state' = 'stored'), 2::bigint, 'nobody is told twice');
+SELECT is((SELECT count(*) FROM groupshare.group_event WHERE data ->> 'state' = 'stored'), 1::bigint, 'nobody is told twice');
 SELECT pg_temp.rounds(2) \g /dev/null
 SELECT is(pg_temp.copies('film'), 'mid stored, near stored', 'and no third');
 SELECT is_empty('SELECT 1 FROM groupshare.copy_need', 'nothing is left to do');

@@ -36,9 +36,11 @@ SELECT is((SELECT unfetched FROM groupshare.event_lag WHERE terminal = 'bob@x.or
 SELECT groupshare.run_maintenance();
 SELECT is((SELECT unsent FROM groupshare.event_lag WHERE terminal = 'bob@x.org'), 0::bigint, 'maintenance wakes for all');
 UPDATE groupshare.event SET at = now() - interval '31 days' WHERE id % 2 = 0;
+UPDATE groupshare.group_event SET at = now() - interval '31 days' WHERE id % 2 = 0;
 SELECT groupshare.run_maintenance();
-SELECT is((SELECT count(*) FROM groupshare.event WHERE at < now() - interval '30 days'), 0::bigint, 'old ones go');
-SELECT ok((SELECT count(*) FROM groupshare.event) > 200, 'the others stay');
+SELECT is((SELECT count(*) FROM (SELECT at FROM groupshare.event UNION ALL SELECT at FROM groupshare.group_event) e WHERE at < now() - interval '30 days'), 0::bigint, 'old ones go');
+SELECT ok((SELECT count(*) FROM groupshare.event) > 100, 'the others stay');
+SELECT is(count(*), (SELECT count(*) FROM groupshare.group_event), 'and of groups'' events what says for which groups') FROM groupshare.event_group;
 SELECT throws_ok(format('SELECT pg_temp.events(%L, %L)', 'ann@x.org', p), 'GS010', NULL, 'refused: ' || p)
   FROM unnest(ARRAY['{"after":"x"}', '{"after":"-1"}', '{"after":"99999999999999999999"}', '{"limit":"0"}', '{"limit":"101"}']) p;
 

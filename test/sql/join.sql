@@ -14,7 +14,7 @@ SELECT pg_temp.join('bob@x.org', :'g') AS a \gset
 SELECT is(pg_temp.status(:'a') || (:'a'::jsonb -> 'reply' ->> 'state') || (:'a'::jsonb -> 'reply' ->> 'role'), '200membermember', 'anyone joins');
 SELECT is(jsonb_array_length(:'a'::jsonb -> 'reply' -> 'group' -> 'members'), 2, 'and gets the group info');
 SELECT is(pg_temp.join('bob@x.org', :'g'), :'a'::jsonb, 'joining again is the same answer');
-SELECT is((SELECT count(*) FROM groupshare.event WHERE kind = 'member' AND terminal_id = pg_temp.id('ann@x.org')), 1::bigint, 'the others are told, once');
+SELECT is(jsonb_array_length(groupshare.fetch_events('ann@x.org') -> 'events'), 1, 'the others are told, once');
 SELECT pg_temp.fails('bob@x.org', '11111111-1111-4111-8111-111111111111', 'GS012', 'no group of that id');
 SELECT throws_ok($$ SELECT pg_temp.call('bob@x.org', 'join_group', '{"group":"x"}') $$, 'GS010', NULL, 'no id');
 

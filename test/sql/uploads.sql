@@ -85,11 +85,11 @@ SELECT throws_ok(format('SELECT pg_temp.receipt(%L, %L, 99, %L)', :'moved_to', :
 SELECT throws_ok(format('SELECT pg_temp.receipt(%L, %L, 100, %L)', :'moved_to', :'moved', 'fil'), 'GS032', NULL, 'another digest');
 SELECT is(pg_temp.receipt('mid', :'moved', 100, 'film'), 'unwanted', 'of a device that was not asked');
 SELECT is(pg_temp.receipt('near', gen_random_uuid(), 100, 'film'), 'unwanted', 'of an unknown object');
-SELECT is_empty($$ SELECT 1 FROM groupshare.event $$, 'nobody was told so far');
+SELECT is_empty($$ SELECT 1 FROM groupshare.event UNION ALL SELECT 1 FROM groupshare.group_event $$, 'nobody was told so far');
 SELECT is(pg_temp.receipt(:'moved_to', :'moved', 100, 'film'), 'stored', 'stored');
 SELECT is(pg_temp.receipt(:'moved_to', :'moved', 100, 'film'), 'stored', 'again: the same');
 SELECT throws_ok(format('SELECT pg_temp.receipt(%L, %L, 100, %L)', :'moved_to', :'moved', 'other'), 'GS032', NULL, 'but not other bytes');
-SELECT results_eq($$ SELECT t.identifier FROM groupshare.event e JOIN groupshare.terminal t ON t.id = e.terminal_id ORDER BY 1 $$,
+SELECT results_eq($$ SELECT t.identifier FROM groupshare.terminal t, jsonb_array_elements(groupshare.fetch_events(t.identifier) -> 'events') e ORDER BY 1 $$,
     $$ VALUES ('ann@example.org'), ('bob@example.org') $$, 'each who sees it is told once');
 SELECT results_eq(format('SELECT settled_bytes, available_bytes FROM groupshare.devices WHERE name = %L', :'moved_to'),
     format('SELECT 100::bigint, free_bytes - 100 - reserved_bytes FROM groupshare.devices WHERE name = %L', :'moved_to'),

@@ -88,7 +88,7 @@ for my $n (1 .. 10) {
 }
 cmp_ok($lost, '>', 5, 'replies were lost');
 is($cs->sql(q{SELECT count(*) FROM groupshare.audit WHERE action = 'stored'}), 10, 'each share was stored once');
-is($cs->sql(q{SELECT count(*) FROM groupshare.event WHERE kind = 'share'}),    10, 'and told once');
+is($cs->sql(q{SELECT count(*) FROM groupshare.group_event WHERE kind = 'share'}), 10, 'and told once');
 is($cs->sql(q{SELECT used_bytes FROM groupshare.usage}), 10 * -s $file, 'charged once');
 is($cs->sql(q{SELECT sum(reserved_bytes) FROM groupshare.devices}), 0, 'nothing stays reserved');
 
