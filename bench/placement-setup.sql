@@ -21,9 +21,11 @@ INSERT INTO groupshare.device_key (device_id, key, created_at)
     SELECT id, groupshare.random_key(), now() - interval '1 h' FROM groupshare.device;
 INSERT INTO groupshare.terminal (home, identifier, plan, location)
     SELECT server_id, 'ann@example.org', 'standard', 'r0/c0/s0' FROM groupshare.self;
+BEGIN;
 INSERT INTO groupshare.sharing_group (home, name, state, join_rule, creator)
     SELECT home, 'friends', 'live', 'anyone', id FROM groupshare.terminal;
 INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at)
     SELECT g.id, t.id, t.home, 'administrator', now() FROM groupshare.sharing_group g, groupshare.terminal t;
+COMMIT;
 CREATE SEQUENCE IF NOT EXISTS public.bench_name;
 VACUUM ANALYZE;

@@ -8,11 +8,13 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "commands/trigger.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/uuid.h"
+#include "utils/xid8.h"
 
 #include "errcodes.h"
 #include "member.h"
@@ -63,14 +65,16 @@ static HeapTuple from_now_on(const TriggerData *data, HeapTuple row)
 {
 	TupleDesc desc = RelationGetDescr(data->tg_relation);
 	int columns[] = {get_attnum(RelationGetRelid(data->tg_relation), "came_era"),
-					 get_attnum(RelationGetRelid(data->tg_relation), "came_after")};
-	bool nulls[] = {false, false};
-	Datum values[2];
+					 get_attnum(RelationGetRelid(data->tg_relation), "came_after"),
+					 get_attnum(RelationGetRelid(data->tg_relation), "came_xid")};
+	bool nulls[] = {false, false, false};
+	Datum values[3];
 
 	gs_plan_open();
 	(void)gs_plan_run(&find_present, NULL, NULL, 1);
 	values[0] = Int64GetDatum(gs_result_int64(0, 1));
 	values[1] = PointerGetDatum(gs_result_bytea(0, 2)); /* a snapshot is a varlena like any */
+	values[2] = FullTransactionIdGetDatum(GetTopFullTransactionId());
 	gs_plan_close();
 	return heap_modify_tuple_by_cols(row, desc, lengthof(columns), columns, values, nulls);
 }
@@ -95,7 +99,8 @@ Datum gs_check_membership_move(PG_FUNCTION_ARGS)
 	return PointerGetDatum(is_inside(to) && !is_inside(from) ? from_now_on(data, row) : row);
 }
 
-/* CONSTRAINT, deferred: AFTER UPDATE OF state OR DELETE ON membership, AFTER UPDATE OF state ON sharing_group */
+/* CONSTRAINT, deferred: AFTER UPDATE OF state OR DELETE ON membership, AFTER INSERT OR UPDATE OF state ON sharing_group
+ */
 Datum gs_check_administrator(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = gs_trigger_data(fcinfo);

@@ -43,7 +43,8 @@ PG_FUNCTION_INFO_V1(gs_api_events);
 
 /*
  * Rows of event_group that the cursor c has before it, of each group the first $2. `s` is the latest place before which
- * there can be none. What the transaction itself has written is committed as far as it can see.
+ * there can be none. What the transaction itself has written is committed as far as it can see; its
+ * own snapshot may show it as such or not, so it is told apart by its number.
  */
 #define PENDING                                                                                                 \
 	"groupshare.membership m"                                                                                   \
@@ -55,8 +56,9 @@ PG_FUNCTION_INFO_V1(gs_api_events);
 	"   WHERE x.group_id = m.group_id AND (x.era, x.xid, x.event_id) > (s.era, s.xid, s.event)"                 \
 	"     AND (x.era < c.target_era OR x.era = c.target_era AND pg_visible_in_snapshot(x.xid, c.target)"        \
 	"       OR x.xid = c.own_now)"                                                                              \
-	"     AND (c.seen IS NULL OR x.era > c.seen_era OR NOT pg_visible_in_snapshot(x.xid, c.seen))"              \
-	"     AND (x.era > m.came_era OR NOT pg_visible_in_snapshot(x.xid, m.came_after))"                          \
+	"     AND (c.seen IS NULL OR x.era > c.seen_era OR x.xid = c.own_xid OR NOT pg_visible_in_snapshot(x.xid, " \
+	"c.seen))"                                                                                                  \
+	"     AND (x.era > m.came_era OR x.xid = m.came_xid OR NOT pg_visible_in_snapshot(x.xid, m.came_after))"    \
 	"     AND (c.own_xid IS NULL OR x.xid <> c.own_xid OR x.event_id > c.own_event)"                            \
 	"   ORDER BY x.era, x.xid, x.event_id LIMIT $2) a"                                                          \
 	" WHERE m.terminal_id = $1 AND m.state IN ('member', 'administrator')"
@@ -95,7 +97,8 @@ static GsPlan take = {
 	"   target_era = CASE WHEN NOT d.all THEN c.target_era END, target = CASE WHEN NOT d.all THEN c.target END,"
 	"   reached_era = CASE WHEN NOT d.all THEN l.era END, reached_xid = CASE WHEN NOT d.all THEN l.xid END,"
 	"   reached_event = CASE WHEN NOT d.all THEN l.event_id END,"
-	"   own_xid = CASE WHEN d.own IS NULL THEN k.own_xid ELSE c.own_now END, own_event = coalesce(d.own, k.own_event)"
+	"   own_xid = pg_current_xact_id(),"
+	"   own_event = coalesce(d.own, CASE WHEN k.own_xid = c.own_now THEN k.own_event END, 0)"
 	"  FROM c, done d LEFT JOIN last l ON true WHERE k.terminal_id = $1",
 	{UUIDOID, INT8OID},
 };

@@ -42,6 +42,25 @@ static GsPlan steps[] = {
 	{.sql = "SELECT setval('groupshare.event_position', s.last_value + 1000000000) FROM groupshare.event_position s"},
 };
 
+static GsPlan count_leaderless = {
+	.sql = "SELECT count(*) FROM groupshare.sharing_group g WHERE g.state = 'live' AND NOT EXISTS"
+		   " (SELECT 1 FROM groupshare.membership m WHERE m.group_id = g.id AND m.state = 'administrator')",
+};
+
+/* The rule that a live group has an administrator can't hold while rows are restored one table after another. */
+static void report_leaderless(void)
+{
+	int64 count;
+
+	(void)gs_plan_run(&count_leaderless, NULL, NULL, 1);
+	count = gs_result_int64(0, 1);
+	if (count > 0)
+		ereport(WARNING,
+				(errmsg("%lld live groups have no administrator", (long long)count),
+				 errhint("They stand in the view groupshare.groups with administrators = 0. Make a member of each "
+						 "administrator, or dissolve it.")));
+}
+
 PG_FUNCTION_INFO_V1(gs_after_restore);
 /* after_restore() */
 Datum gs_after_restore(PG_FUNCTION_ARGS)
@@ -51,6 +70,7 @@ Datum gs_after_restore(PG_FUNCTION_ARGS)
 	for (size_t i = 0; i < lengthof(steps); i++)
 		(void)gs_plan_run(&steps[i], NULL, NULL, 0);
 	gs_audit(NULL, "after_restore", NULL, NULL);
+	report_leaderless();
 	gs_plan_close();
 	PG_RETURN_VOID();
 }

@@ -181,6 +181,8 @@ CREATE TABLE groupshare.membership (
     -- What was committed when it came in last: of the group's events it gets only what is not in it.
     came_era bigint NOT NULL DEFAULT groupshare.current_era(),
     came_after pg_snapshot NOT NULL DEFAULT pg_catalog.pg_current_snapshot(),
+    -- The transaction by which it came in. A snapshot may show the transaction that took it, or not: its events are later than it.
+    came_xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
     CHECK ((state = 'invited') = (invited_role IS NOT NULL)),
     PRIMARY KEY (group_id, terminal_id)
 );
@@ -467,8 +469,8 @@ CREATE TABLE groupshare.event_group (
 CREATE INDEX event_group_event ON groupshare.event_group (event_id);
 
 -- How far a terminal has come in its groups' events: all that the snapshot `seen` shows is in `event`. When there is more than one fetch
--- takes, `target` is what is being taken, in the order (era, xid, event), and `reached` the last one taken. `own_xid`, `own_event`: what a
--- fetch took that was written by its own transaction, which no snapshot shows yet.
+-- takes, `target` is what is being taken, in the order (era, xid, event), and `reached` the last one taken. `own_xid`, `own_event`: the
+-- transaction of the last fetch, and what that took of events that it had written itself; what else it writes is not taken yet.
 CREATE TABLE groupshare.event_cursor (
     terminal_id uuid PRIMARY KEY REFERENCES groupshare.terminal ON DELETE CASCADE,
     seen_era bigint,

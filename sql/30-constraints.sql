@@ -43,6 +43,13 @@ CREATE CONSTRAINT TRIGGER sharing_group_administrator AFTER UPDATE OF state ON g
     WHEN (NEW.state = 'live' AND OLD.state <> 'live')
     EXECUTE FUNCTION groupshare.check_administrator();
 
+-- Of a live group that is inserted only when it is of this transaction: a restored one is older, and its memberships come after it,
+-- often in a transaction of their own.
+CREATE CONSTRAINT TRIGGER sharing_group_administrator_new AFTER INSERT ON groupshare.sharing_group
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (NEW.state = 'live' AND NEW.created_at = now())
+    EXECUTE FUNCTION groupshare.check_administrator();
+
 CREATE TRIGGER membership_listed AFTER INSERT OR UPDATE OF state ON groupshare.membership
     FOR EACH ROW WHEN (NEW.state = 'banned') EXECUTE FUNCTION groupshare.check_listed();
 CREATE TRIGGER group_listed_banned AFTER INSERT OR UPDATE ON groupshare.group_listed

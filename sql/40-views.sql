@@ -69,8 +69,8 @@ CREATE VIEW groupshare.event_lag AS
                          WHERE v.era IS NOT NULL ORDER BY v.era DESC, v.xid DESC, v.event DESC LIMIT 1) s
                       CROSS JOIN LATERAL (SELECT x.event_id, x.hides FROM groupshare.event_group x
                           WHERE x.group_id = m.group_id AND (x.era, x.xid, x.event_id) > (s.era, s.xid, s.event)
-                            AND (x.era > m.came_era OR NOT pg_visible_in_snapshot(x.xid, m.came_after))
-                            AND (c.seen IS NULL OR x.era > c.seen_era OR NOT pg_visible_in_snapshot(x.xid, c.seen))
+                            AND (x.era > m.came_era OR x.xid = m.came_xid OR NOT pg_visible_in_snapshot(x.xid, m.came_after))
+                            AND (c.seen IS NULL OR x.era > c.seen_era OR x.xid = c.own_xid OR NOT pg_visible_in_snapshot(x.xid, c.seen))
                             AND (c.own_xid IS NULL OR x.xid <> c.own_xid OR x.event_id > c.own_event)
                           ORDER BY x.era, x.xid, x.event_id LIMIT 1000) a
                      WHERE m.state IN ('member', 'administrator') GROUP BY m.terminal_id, a.event_id) p

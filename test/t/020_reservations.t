@@ -23,11 +23,13 @@ SELECT format('CREATE ROLE d%1$s LOGIN', n), format('SELECT groupshare.add_stora
   FROM generate_series(1, :devices) n \gexec
 INSERT INTO groupshare.terminal (home, identifier, plan, location)
     SELECT server_id, 't' || n || '@example.org', 'standard', 'z/0' FROM groupshare.self, generate_series(1, 40) n;
+BEGIN;
 INSERT INTO groupshare.sharing_group (home, name, state, join_rule, creator)
     SELECT home, 'all', 'live', 'anyone', id FROM groupshare.terminal WHERE identifier = 't1@example.org';
 INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at)
     SELECT g.id, t.id, t.home, CASE WHEN t.id = g.creator THEN 'administrator' ELSE 'member' END, now()
       FROM groupshare.sharing_group g, groupshare.terminal t;
+COMMIT;
 CREATE SEQUENCE public.attempt;
 CREATE TABLE public.outcome (code text NOT NULL);
 -- One notice by some terminal; pgbench would end a client at an error, so the outcome is written down instead.

@@ -27,11 +27,13 @@ UPDATE groupshare.device_ledger l SET epoch = 1, url = 'https://d.test', capacit
 INSERT INTO groupshare.device_key (device_id, key, created_at) SELECT id, groupshare.random_key(), now() - interval '1 h' FROM groupshare.device;
 INSERT INTO groupshare.terminal (home, identifier, plan, location)
     SELECT server_id, 't' || n || '@example.org', 'standard', 'r0/c0/s0' FROM groupshare.self, generate_series(1, 200) n;
+BEGIN;
 INSERT INTO groupshare.sharing_group (home, name, state, join_rule, creator)
     SELECT home, 'all', 'live', 'anyone', id FROM groupshare.terminal WHERE identifier = 't1@example.org';
 INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at)
     SELECT g.id, t.id, t.home, CASE WHEN t.id = g.creator THEN 'administrator' ELSE 'member' END, now()
       FROM groupshare.sharing_group g, groupshare.terminal t;
+COMMIT;
 ANALYZE;
 SQL
 

@@ -29,7 +29,7 @@ END $$;
 -- What is wrong for those who stayed in their groups: events that they have not, or have more often.
 CREATE VIEW amiss AS
     WITH due AS (SELECT DISTINCT t.identifier, g.id, g.kind, g.data, g.at FROM groupshare.membership m JOIN groupshare.terminal t ON t.id = m.terminal_id
-            JOIN groupshare.event_group a ON a.group_id = m.group_id AND (a.era > m.came_era OR NOT pg_visible_in_snapshot(a.xid, m.came_after))
+            JOIN groupshare.event_group a ON a.group_id = m.group_id AND (a.era > m.came_era OR a.xid = m.came_xid OR NOT pg_visible_in_snapshot(a.xid, m.came_after))
             JOIN groupshare.group_event g ON g.id = a.event_id
            WHERE t.identifier ~ '^(w|idle)' AND NOT EXISTS (SELECT 1 FROM groupshare.event_group h JOIN groupshare.membership b ON b.group_id = h.group_id
                  AND b.terminal_id = m.terminal_id WHERE h.event_id = g.id AND h.hides)),
