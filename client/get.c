@@ -111,7 +111,7 @@ static int look_at_output(GsGet *get, bool *same)
 {
 	GsErrorBox *box = &get->client->box;
 	int fd = open(get->output, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
+	struct stat st = {0};
 	int status = GS_CLIENT_CONFLICT;
 
 	*same = false;

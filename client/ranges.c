@@ -304,6 +304,8 @@ static GsGetNext run_lanes(Ranges *ranges, uint8_t *bytes)
 			pthread_mutex_lock(&ranges->lock);
 			ranges->running--;
 			pthread_mutex_unlock(&ranges->lock);
+			gs_http_close(ranges->lanes[i].http);
+			ranges->lanes[i].http = NULL;
 			/* Fewer lanes than wished are enough. */
 			status = i > 0 ? GS_CLIENT_OK : status;
 			break;

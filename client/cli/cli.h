@@ -77,6 +77,15 @@ bool cli_json(const Cli *cli, const json_t *reply);
 /* Frees `reply`, flushes; CLI_OK, or CLI_FAILED when standard output can't be written. */
 int cli_done(const Cli *cli, json_t *reply);
 
+/*
+ * How commands without options of their own begin: the operands, as cli_operands(), then cli_open(). false: end with
+ * *code.
+ */
+bool cli_begin(Cli *cli, int argc, char **argv, int least, int most, int *code);
+
+/* The same with exactly `count` operands, of which the first is a GROUP: its id. */
+bool cli_begin_group(Cli *cli, int argc, char **argv, int count, char id[37], int *code);
+
 /* GROUP operand (id or name) -> id. CLI_OK, or the failure is printed. */
 int cli_find_group(Cli *cli, const char *reference, char id[37]);
 

@@ -337,9 +337,7 @@ int cli_join(Cli *cli, int argc, char **argv)
 	json_t *reply;
 	int code;
 
-	if (!cli_operands(cli, argc, argv, 1, 1))
-		return cli_stopped(cli);
-	if ((code = cli_open(cli)) != CLI_OK || (code = cli_find_group(cli, argv[optind], id)) != CLI_OK)
+	if (!cli_begin_group(cli, argc, argv, 1, id, &code))
 		return code;
 	if (gs_client_join(cli->client, id, &reply) != GS_CLIENT_OK)
 		return cli_fail(cli);
@@ -365,9 +363,7 @@ int cli_leave(Cli *cli, int argc, char **argv)
 	json_t *reply;
 	int code;
 
-	if (!cli_operands(cli, argc, argv, 1, 1))
-		return cli_stopped(cli);
-	if ((code = cli_open(cli)) != CLI_OK || (code = cli_find_group(cli, argv[optind], id)) != CLI_OK)
+	if (!cli_begin_group(cli, argc, argv, 1, id, &code))
 		return code;
 	if (gs_client_remove_member(cli->client, id, NULL, &reply) != GS_CLIENT_OK)
 		return cli_fail(cli);
@@ -382,9 +378,7 @@ int cli_dissolve(Cli *cli, int argc, char **argv)
 	json_t *reply;
 	int code;
 
-	if (!cli_operands(cli, argc, argv, 1, 1))
-		return cli_stopped(cli);
-	if ((code = cli_open(cli)) != CLI_OK || (code = cli_find_group(cli, argv[optind], id)) != CLI_OK)
+	if (!cli_begin_group(cli, argc, argv, 1, id, &code))
 		return code;
 	if (gs_client_dissolve(cli->client, id) != GS_CLIENT_OK)
 		return cli_fail(cli);

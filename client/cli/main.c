@@ -238,6 +238,23 @@ int cli_find_group(Cli *cli, const char *reference, char id[37])
 	return gs_client_find_group(cli->client, reference, id) == GS_CLIENT_OK ? CLI_OK : cli_fail(cli);
 }
 
+bool cli_begin(Cli *cli, int argc, char **argv, int least, int most, int *code)
+{
+	*code = cli_operands(cli, argc, argv, least, most) ? CLI_OK : cli_stopped(cli);
+	if (*code != CLI_OK || cli->done)
+		return false;
+	*code = cli_open(cli);
+	return *code == CLI_OK;
+}
+
+bool cli_begin_group(Cli *cli, int argc, char **argv, int count, char id[37], int *code)
+{
+	if (!cli_begin(cli, argc, argv, count, count, code))
+		return false;
+	*code = cli_find_group(cli, argv[optind], id);
+	return *code == CLI_OK;
+}
+
 void cli_note(const Cli *cli, const char *format, ...)
 {
 	va_list args;

@@ -14,9 +14,7 @@ static int change_member(Cli *cli, int argc, char **argv, bool remove, const cha
 	int status;
 	int code;
 
-	if (!cli_operands(cli, argc, argv, 2, 2))
-		return cli_stopped(cli);
-	if ((code = cli_open(cli)) != CLI_OK || (code = cli_find_group(cli, argv[optind], id)) != CLI_OK)
+	if (!cli_begin_group(cli, argc, argv, 2, id, &code))
 		return code;
 	terminal = argv[optind + 1];
 	status = remove ? gs_client_remove_member(cli->client, id, terminal, &reply)
@@ -117,9 +115,7 @@ int cli_inquiries(Cli *cli, int argc, char **argv)
 	size_t i;
 	int code;
 
-	if (!cli_operands(cli, argc, argv, 0, 0))
-		return cli_stopped(cli);
-	if ((code = cli_open(cli)) != CLI_OK)
+	if (!cli_begin(cli, argc, argv, 0, 0, &code))
 		return code;
 	if (gs_client_inquiries(cli->client, &reply) != GS_CLIENT_OK)
 		return cli_fail(cli);
@@ -151,9 +147,7 @@ static int decide(Cli *cli, int argc, char **argv, const char *decision)
 	int result = CLI_OK;
 	int code;
 
-	if (!cli_operands(cli, argc, argv, 1, -1))
-		return cli_stopped(cli);
-	if ((code = cli_open(cli)) != CLI_OK)
+	if (!cli_begin(cli, argc, argv, 1, -1, &code))
 		return code;
 	for (int i = optind; i < argc; i++) {
 		json_t *reply;

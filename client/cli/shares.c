@@ -33,9 +33,7 @@ int cli_ls(Cli *cli, int argc, char **argv)
 	size_t i;
 	int code;
 
-	if (!cli_operands(cli, argc, argv, 0, 0))
-		return cli_stopped(cli);
-	if ((code = cli_open(cli)) != CLI_OK)
+	if (!cli_begin(cli, argc, argv, 0, 0, &code))
 		return code;
 	if (gs_client_shares(cli->client, &reply) != GS_CLIENT_OK)
 		return cli_fail(cli);
@@ -154,9 +152,7 @@ int cli_rm(Cli *cli, int argc, char **argv)
 	int result = CLI_OK;
 	int code;
 
-	if (!cli_operands(cli, argc, argv, 1, -1))
-		return cli_stopped(cli);
-	if ((code = cli_open(cli)) != CLI_OK)
+	if (!cli_begin(cli, argc, argv, 1, -1, &code))
 		return code;
 	if (gs_client_shares(cli->client, &shares) != GS_CLIENT_OK)
 		return cli_fail(cli);
