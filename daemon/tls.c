@@ -10,6 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* AES-128 first: as good for this as AES-256, and a fifth faster. */
+static const char TLS12_CIPHERS[] = "ECDHE+AES128+AESGCM:ECDHE+AESGCM:ECDHE+CHACHA20";
+static const char TLS13_SUITES[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+
 void gs_tls_error(char *text, size_t size)
 {
 	unsigned long code = ERR_get_error();
@@ -44,7 +48,8 @@ static bool context_configure(SSL_CTX *context)
 	SSL_CTX_set_num_tickets(context, 1);
 	SSL_CTX_set_alpn_select_cb(context, select_protocol, NULL);
 	return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
-		   SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1;
+		   SSL_CTX_set_cipher_list(context, TLS12_CIPHERS) == 1 &&
+		   SSL_CTX_set_ciphersuites(context, TLS13_SUITES) == 1;
 }
 
 SSL_CTX *gs_tls_context(const GsCommonSettings *settings, char *error, size_t error_size)
