@@ -48,8 +48,7 @@ static bool context_configure(SSL_CTX *context)
 	SSL_CTX_set_num_tickets(context, 1);
 	SSL_CTX_set_alpn_select_cb(context, select_protocol, NULL);
 	return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
-		   SSL_CTX_set_cipher_list(context, TLS12_CIPHERS) == 1 &&
-		   SSL_CTX_set_ciphersuites(context, TLS13_SUITES) == 1;
+		   SSL_CTX_set_cipher_list(context, TLS12_CIPHERS) == 1 && SSL_CTX_set_ciphersuites(context, TLS13_SUITES) == 1;
 }
 
 SSL_CTX *gs_tls_context(const GsCommonSettings *settings, char *error, size_t error_size)
