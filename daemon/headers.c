@@ -134,6 +134,14 @@ static void answer_method(GsStream *stream, const char *allow)
 						 "The path has no such method; the Allow header names those it has.", NULL, 0, &header, 1);
 }
 
+/* Without memory nothing is known of what was asked: that is not the client's fault. */
+static bool out_of_memory(GsStream *stream)
+{
+	if (stream->pool.exhausted)
+		gs_problem_send(stream, 503, "unavailable", "out of memory", NULL, 2);
+	return stream->pool.exhausted;
+}
+
 /* Finds the handler; NULL when the stream was answered instead. */
 static const GsHandler *route(GsStream *stream)
 {
@@ -151,6 +159,8 @@ static const GsHandler *route(GsStream *stream)
 		answer_options(stream, stream->match.allow);
 		break;
 	case GS_ROUTE_MALFORMED:
+		if (out_of_memory(stream))
+			break;
 		gs_problem_send(stream, 400, "malformed_target", "a path segment is badly encoded", NULL, 0);
 		break;
 	}
@@ -171,6 +181,8 @@ static bool head_acceptable(GsStream *stream)
 	}
 	if (stream->refuse_status == 0)
 		return true;
+	if (out_of_memory(stream))
+		return false;
 	gs_problem_send(stream, stream->refuse_status, stream->refuse_code, stream->refuse_detail, NULL, 0);
 	return false;
 }

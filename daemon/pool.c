@@ -6,7 +6,6 @@
 #include "daemon/pool.h"
 
 #include <stdalign.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,8 +50,10 @@ void *gs_pool_alloc(GsPool *pool, size_t size)
 		block = block_add(pool, size, false);
 	else if (block == NULL || block->size - block->used < size)
 		block = block_add(pool, GS_POOL_BLOCK_BYTES, true);
-	if (block == NULL)
+	if (block == NULL) {
+		pool->exhausted = true;
 		return NULL;
+	}
 	result = block->bytes + block->used;
 	block->used += size;
 	return result;
@@ -79,4 +80,5 @@ void gs_pool_clear(GsPool *pool)
 		free(block);
 	}
 	pool->bytes = 0;
+	pool->exhausted = false;
 }

@@ -3,12 +3,14 @@
 #ifndef GS_POOL_H
 #define GS_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct GsPoolBlock GsPoolBlock;
 typedef struct GsPool {
 	GsPoolBlock *blocks; /* the newest small block first; large allocations behind it */
 	size_t bytes;        /* allocated from the system */
+	bool exhausted;      /* an allocation failed: what looks malformed may only be missing */
 } GsPool;
 
 /* A zeroed GsPool is an empty pool. Aligned for any type; NULL when out of memory. */

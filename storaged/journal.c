@@ -84,8 +84,12 @@ int gs_journal_remove(const GsDisk *disk, const GsUuid *object)
 	error = first_error(gs_disk_unlink(disk->staging, object->text), gs_disk_unlink(disk->staging, name));
 	error = first_error(error, gs_progress_remove(disk, object, false));
 	if (shard >= 0) {
-		error = first_error(error, gs_disk_unlink(shard, object->text));
-		error = first_error(error, gs_disk_unlink(shard, name));
+		int removed = gs_disk_unlink(shard, object->text);
+
+		/* While its data is there, so is the sidecar: nobody would know of the bytes without it. */
+		if (removed == 0)
+			removed = gs_disk_unlink(shard, name);
+		error = first_error(error, removed);
 		error = first_error(error, gs_disk_sync(shard));
 		close(shard);
 	} else if (shard != -ENOENT) {

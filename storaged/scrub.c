@@ -169,10 +169,33 @@ static int read_sidecar(GsScrub *scrub, const GsUuid *object)
 	return 0;
 }
 
+/* Only what is known to be wrong is damaged: a call that failed for another reason has its turn again in the next pass.
+ */
+static bool open_object(GsScrub *scrub, const GsUuid *object)
+{
+	struct stat status;
+
+	scrub->fd = gs_disk_open_object(&scrub->store->disk, object);
+	if (scrub->fd < 0) {
+		scrub->damaged = scrub->fd == -ENOENT || scrub->fd == -ELOOP || scrub->fd == -EIO;
+		return false;
+	}
+	if (fstat(scrub->fd, &status) != 0)
+		return false;
+	scrub->damaged = !S_ISREG(status.st_mode) || (uint64_t)status.st_size != scrub->sidecar.size_bytes;
+	return !scrub->damaged && EVP_DigestInit_ex(scrub->digest, EVP_sha256(), NULL) == 1;
+}
+
+static void close_object(GsScrub *scrub)
+{
+	if (scrub->fd >= 0)
+		close(scrub->fd);
+	scrub->fd = -1;
+}
+
 static void open_next(GsScrub *scrub)
 {
 	const GsUuid *object = &scrub->names[scrub->name_at++];
-	struct stat status;
 	int error = read_sidecar(scrub, object);
 
 	scrub->after = *object;
@@ -182,18 +205,9 @@ static void open_next(GsScrub *scrub)
 		scrub->sidecar.object = *object;
 	if (error != 0 || scrub->damaged)
 		return;
-	scrub->fd = gs_disk_open_object(&scrub->store->disk, object);
 	scrub->read_bytes = 0;
-	if (scrub->fd < 0 || fstat(scrub->fd, &status) != 0 || (uint64_t)status.st_size != scrub->sidecar.size_bytes ||
-		EVP_DigestInit_ex(scrub->digest, EVP_sha256(), NULL) != 1)
-		scrub->damaged = scrub->fd != -EMFILE && scrub->fd != -ENFILE && scrub->fd != -ENOMEM;
-}
-
-static void close_object(GsScrub *scrub)
-{
-	if (scrub->fd >= 0)
-		close(scrub->fd);
-	scrub->fd = -1;
+	if (!open_object(scrub, object))
+		close_object(scrub);
 }
 
 static void read_step(GsScrub *scrub)

@@ -15,6 +15,14 @@ $(BUILD)/test/unit/$(1): $(BUILD)/test/unit/$(1).o $(addprefix $(BUILD)/,$(call 
 endef
 $(foreach test,$(notdir $(basename $(UNIT_SOURCES))),$(eval $(call unit_rule,$(test))))
 
+# Preloaded into daemons by tests of failing calls (test/faults); its wrappers stand before the C library's functions, not
+# before their fortified twins.
+$(BUILD)/test/faults.so: test/faults/calls.c test/faults/faults.h
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -D_FORTIFY_SOURCE=2,$(GS_CFLAGS)) -O2 -g -U_FORTIFY_SOURCE -fPIC -shared -o $@ $<
+
+TEST_PROGRAMS += $(BUILD)/test/faults.so
+
 .SECONDARY:
 .PHONY: unit private-pg check check-unit check-sql check-isolation check-t asan valgrind demo up down
 
@@ -30,7 +38,14 @@ BUILD_PG := build/pg
 TESTS ?=
 AS_USER = PG_CONFIG=$(PG_CONFIG) test/bin/as-user
 
-check: deps
+# What only single tests need; each of them is skipped, and says so, where it can't be had.
+TEST_PACKAGES := python3-h2 nghttp2-client nftables iproute2 util-linux e2fsprogs xfsprogs faketime
+.PHONY: test-deps
+test-deps: deps
+	@test/bin/install-deps $(TEST_PACKAGES) || echo "some tests will be skipped" >&2
+	@BUILD=$(BUILD) test/bin/install-foreign || echo "test/t/420_foreign.t will do without tus-js-client" >&2
+
+check: test-deps
 	@$(MAKE) --no-print-directory all unit private-pg
 	@$(AS_USER) test/bin/check $(TESTS)
 
@@ -43,6 +58,7 @@ check-isolation: NEEDS = private-pg
 check-isolation: TESTS = test/isolation/specs/*.spec
 check-t: NEEDS = all private-pg $(TEST_PROGRAMS)
 check-t: TESTS = test/t/*.t
+check-t: test-deps
 check-unit check-sql check-isolation check-t: deps
 	@$(MAKE) --no-print-directory $(NEEDS)
 	@$(AS_USER) test/bin/check $(TESTS)

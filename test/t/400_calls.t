@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: PostgreSQL
+# Call number N on the device's files, or its allocation number N, fails, for N = 1, 2, 3 ... until a run in which nothing
+# was left to fail: uploads, downloads, deletions, the scrub, the start. Whatever happens: a clean answer, no answer that
+# promises what is not there, nothing left behind, the others go on, and the same try succeeds afterwards. A failed sync
+# is the end of uploads until a start. In make check an error each; GS_LONG=1: each error, allocations of libraries, and a
+# disk that fails from call N on.
+use GroupShare::Test;
+use GroupShare::Faults;
+use GroupShare::History;
+use GroupShare::Storage;
+use Digest::SHA qw(sha256_hex);
+use Errno qw(EIO EINTR EMFILE ENOMEM ENOSPC);
+
+plan skip_all => 'a preloaded object and the sanitizers want the same place' if build() =~ /asan/;
+
+my $LONG = $ENV{GS_LONG};
+my $SIZE = 300_000;
+my $READ_ONLY = qr/sync|json|part|next|journal|objects/;    # a failure there may be that of a sync
+
+# Each call of the program that touches a file has its wrapper in test/faults/calls.c.
+{
+    my %wrapped = map { $_ => 1 } run_ok('nm', '-D', '--defined-only', program('test/faults.so')) =~ /^\S+ T (\w+)$/mg;
+    my %harmless = map { $_ => 1 }
+        qw(close closedir fdopendir readdir flock fclose fopen unlink rename strdup open_memstream posix_fadvise);
+    my @imports = run_ok('nm', '-D', '--undefined-only', program('groupshare-storaged')) =~ /^\s+U (\w+)\@GLIBC/mg;
+    my @calls = grep {/^(?:__)?(?:open|creat|p?read|p?write|f?(?:data)?sync|rename|unlink|link|mkdir|rmdir|f?stat|faccess|
+        fallocate|posix_f|ftruncate|truncate|copy_file|sendfile|splice|mmap|malloc|calloc|realloc|strn?dup)/x} @imports;
+    cmp_ok(scalar @calls, '>', 15, 'the program calls the C library');
+    is_deeply([ grep { !$wrapped{$_} && !$harmless{$_} } @calls ], [], 'each of its calls can be made to fail');
+}
+
+my $cs     = new_control_server(name => 'cs1', fsync => 0);
+my $faults = GroupShare::Faults->new;
+my $device = add_device(
+    servers  => [$cs], name => 'd1', location => 'eu/a', start => 0,
+    settings => { storage => { report_interval_ms => 500, receipt_wait_ms => 2000, scrub_rate_bytes => 0 } });
+$device->{env} = $faults->env($device->{root});
+$device->start;
+my $ann     = new_owner($cs, 'ann@example.org');
+my $history = GroupShare::History->new($ann);
+$cs->sql(q{ALTER DATABASE gs SET groupshare.delete_hold = 0});
+my ($standing) = $history->notices(1, $SIZE);
+$history->heard($standing, put($standing, $standing->{file}));
+my $read = designation($ann, $standing);
+
+my @wrong;
+sub wrong { push @wrong, join ' ', @_; return }
+
+sub files_of { my ($upload) = @_; return [ glob "$device->{root}/{staging,journal,quarantine,objects/??}/$upload->{object}*" ] }
+sub descriptors { my @all = glob '/proc/' . worker_of($device) . '/fd/*'; return scalar @all }
+sub soon { my ($sub) = @_; return eval { wait_for($sub, 'it', 5) } }
+
+# The worker as it is now: what a try must leave.
+my ($worker, $idle);
+sub fresh {
+    $device->kill9;
+    $device->start;
+    ($worker, $idle) = (worker_of($device), 0);
+    get($read);
+    soon(sub { my $n = descriptors(); my $same = $n == $idle; $idle = $n; return $same });
+    return;
+}
+
+sub healthy {
+    my ($what) = @_;
+    my $now = soon(sub { worker_of($device) }) || 0;
+    wrong("$what: the worker died:", (split /\n/, $device->log)[-1]) if $now != $worker;
+    my $reply = get($read);
+    wrong("$what: another download: $reply->{status} $reply->{curl_error}")
+        if $reply->{status} != 200 || sha256_hex($reply->{body}) ne $standing->{sha256};
+    wrong("$what: " . descriptors() . " descriptors, were $idle") if !soon(sub { descriptors() <= $idle });
+    return;
+}
+
+# A try has ended with this answer: right, and is the next one as it should be?
+sub upload_is_clean {
+    my ($what, $upload, $reply, $try) = @_;
+    my $outcome = $history->heard($upload, $reply);
+    wrong("$what: $reply->{status} $reply->{body}")
+        if $reply->{status} && !($reply->{status} =~ /^(?:20[12]|50[037])$/ && ($outcome eq 'ok' || ($reply->{json} || {})->{code}));
+    wrong("$what: left behind: @{files_of($upload)}") if $outcome eq 'failed' && !soon(sub { !@{ files_of($upload) } });
+    healthy($what);
+    my $again = soon(sub { my $r = $try->(); $r->{status} && $r->{status} != 503 ? $r : undef }) || { status => 0 };
+    if ($again->{status} == 507) {
+        wrong("$what: read-only without a reason") if $what !~ $READ_ONLY;
+        fresh();
+        $again = $try->();
+    } elsif ($what =~ /: (?:fsync|fdatasync|sync_file_range) .*staging/ && $outcome eq 'failed') {
+        wrong("$what: a failed sync, and uploads go on");
+    }
+    wrong("$what: again: $again->{status} $again->{body}") if $history->heard($upload, $again) ne 'ok';
+    return;
+}
+
+# sweep($name, {arm options}, prepare => sub, try => sub($prepared), check => sub($what, $prepared, $result)).
+# In make check the long sweeps look at every third call or so.
+sub sweep {
+    my ($name, $arm, %o) = @_;
+    @wrong = ();
+    fresh();
+    my ($hit, $step) = (0, $LONG ? 1 : $o{step} || 1);
+    for (my $n = 1; $n < ($LONG ? 10_000 : 400); $n += $step) {
+        my $thing = $o{prepare}->();
+        $faults->arm(%{$arm}, first => $n);
+        my $result = $o{try}->($thing);
+        my ($count, $hits, $what) = $faults->disarm;
+        last if !$hits;
+        $hit++;
+        $o{check}->("$name, call $n: $what", $thing, $result);
+    }
+    is_deeply(\@wrong, [], "$name: $hit calls failed in turn, each cleanly");
+    cmp_ok($hit * $step, '>=', $o{least} || 1, "$name: calls were found");
+    return;
+}
+
+# Until what follows an answer has been done, or has failed.
+sub quiet {
+    my ($upload) = @_;
+    for (1 .. 20) {
+        last if !-e "$device->{root}/journal/$upload->{object}.json";
+        select undef, undef, undef, 0.01;
+    }
+    return;
+}
+
+my @spare;
+sub next_upload { @spare = $history->notices(30, $SIZE) if !@spare; return shift @spare }
+
+sub sweep_put {
+    my ($name, $arm, $least, $step) = @_;
+    return sweep("PUT, $name", $arm, least => $least, step => $step, prepare => \&next_upload,
+        try => sub { my ($u) = @_; my $r = put($u, $u->{file}); quiet($u) if $r->{status} == 201; return $r },
+        check => sub { my ($what, $u, $r) = @_; upload_is_clean($what, $u, $r, sub { put($u, $u->{file}) }) });
+}
+
+# As a client does it: in two parts, from where HEAD says, three times at most.
+sub put_in_parts {
+    my ($u) = @_;
+    my ($reply, $bytes) = ({ status => 0 }, slurp($u->{file}));
+    for (1 .. 4) {
+        my $head = http('HEAD', $u->{url}, token => $u->{ticket});
+        my $at   = $head->{headers}{'upload-offset'};
+        next if $head->{status} != 200 || !defined $at;
+        my $part = $at < $SIZE / 2 ? substr $bytes, $at, $SIZE / 2 - $at : substr $bytes, $at;
+        $reply = http('PATCH', $u->{url}, token => $u->{ticket}, body => $part,
+            headers => [ 'upload-offset' => $at, 'content-type' => 'application/partial-upload' ]);
+        last if $reply->{status} =~ /^20[12]$/ || $reply->{status} == 507;
+    }
+    $reply->{status} = 503 if $reply->{status} == 204;
+    return $reply;
+}
+
+sub sweep_patch {
+    my ($name, $arm, $least, $step) = @_;
+    return sweep("PATCH, $name", $arm, least => $least, step => $step, prepare => \&next_upload,
+        try => sub { my ($u) = @_; my $r = put_in_parts($u); quiet($u) if $r->{status} == 201; return $r },
+        check => sub {
+            my ($what, $u, $r) = @_;
+            $r = put_in_parts($u) if $r->{status} == 503 || !$r->{status};    # what came stays, to be gone on with
+            upload_is_clean($what, $u, $r, sub { put_in_parts($u) });
+        });
+}
+
+sub sweep_get {
+    my ($name, $arm, $least, $step) = @_;
+    return sweep("GET, $name", $arm, least => $least, step => $step, prepare => sub { },
+        try => sub { return get($read) },
+        check => sub {
+            my ($what, undef, $reply) = @_;
+            my $whole = $reply->{curl} == 0 && $reply->{status} == 200;
+            wrong("$what: other bytes with 200") if $whole && sha256_hex($reply->{body}) ne $standing->{sha256};
+            wrong("$what: $reply->{status}") if !$whole && $reply->{status} !~ /^(?:0|200|50[03])$/;
+            healthy($what);
+        });
+}
+
+sub sweep_delete {
+    my ($name, $arm, $least) = @_;
+    return sweep("deletion, $name", $arm, least => $least,
+        prepare => sub {
+            my $u = next_upload();
+            wrong('no upload to delete') if $history->heard($u, put($u, $u->{file})) ne 'ok';
+            quiet($u);
+            return $u;
+        },
+        try => sub { my ($u) = @_; $history->delete($u); soon(sub { ($faults->state)[1] || !@{ files_of($u) } }); return },
+        check => sub {
+            my ($what, $u) = @_;
+            healthy($what);
+            wrong("$what: still there: @{files_of($u)}") if !soon(sub { !@{ files_of($u) } });
+        });
+}
+
+my $FILES = GroupShare::Faults::files();
+my @plain = grep { !/sync/ } split ' ', $FILES;
+sweep_put('EIO', { calls => $FILES, effect => 'fail', error => EIO }, 15, 3);
+sweep_put('no room', { calls => 'open write allocate rename mkdir', effect => 'fail', error => ENOSPC }, 6, 2);
+sweep_put('EINTR', { calls => 'read write allocate sync sync_dir', effect => 'fail', error => EINTR }, 6, 2);
+sweep_put('short', { calls => 'read write', effect => 'short' }, 2);
+sweep_put('no memory', { calls => 'malloc', effect => 'fail' }, 3);
+sweep_patch('EIO', { calls => "@plain", effect => 'fail', error => EIO }, 15, 6);
+sweep_patch('short', { calls => 'read write', effect => 'short' }, 2);
+sweep_patch('no memory', { calls => 'malloc', effect => 'fail' }, 3);
+sweep_get($_->[0], $_->[1], 3, 2)
+    for [ 'no descriptor', { calls => $FILES, effect => 'fail', error => EMFILE } ],
+    [ 'EINTR', { calls => $FILES, effect => 'fail', error => EINTR } ], [ 'short', { calls => 'read', effect => 'short' } ],
+    [ 'no memory', { calls => 'malloc', effect => 'fail' } ];
+sweep_delete('EIO', { calls => join(' ', grep { $_ ne 'stat' } split ' ', $FILES), effect => 'fail', error => EIO }, 4);
+
+if ($LONG) {
+    sweep_patch('EIO of a sync', { calls => 'sync sync_dir', effect => 'fail', error => EIO });
+    sweep_patch('no room', { calls => $FILES, effect => 'fail', error => ENOSPC });
+    sweep_patch('EINTR', { calls => 'read write allocate sync sync_dir', effect => 'fail', error => EINTR });
+    sweep_put('no memory for libraries', { calls => 'library', effect => 'fail' });
+    sweep_patch('no memory for libraries', { calls => 'library', effect => 'fail' });
+    sweep_get('no memory for libraries', { calls => 'library', effect => 'fail' });
+    sweep_delete('no memory', { calls => 'malloc', effect => 'fail' });
+}
+
+# The scrub: whatever it can't do, it suspects no good object.
+$device->{config}{storage}{scrub_rate_bytes}  = 1 << 40;
+$device->{config}{storage}{scrub_interval_ms} = 0;
+sub scrub_hits {
+    my ($n, $arm) = @_;
+    $faults->arm(%{$arm}, first => $n);
+    soon(sub { ($faults->state)[0] > $n + 30 });
+    return $faults->disarm;
+}
+my %known;
+sub sweep_scrub {
+    my ($name, $arm) = @_;
+    @wrong = ();
+    fresh();
+    for my $n (map { $_ * 3 - 2 } 1 .. ($LONG ? 100 : 12)) {
+        my ($count, $hits, $what) = scrub_hits($n, $arm);
+        wrong("call $n was not reached") if !$hits;
+        my @suspected = grep { !$known{$_}++ } glob "$device->{root}/quarantine/*";
+        next if !@suspected;
+        wrong("$what: @suspected");
+        last;
+    }
+    healthy("scrub, $name");
+    is_deeply(\@wrong, [], "scrub, $name: no good object is suspected");
+    return;
+}
+sweep_scrub($_->[0], $_->[1])
+    for [ 'EINTR', { calls => 'open read stat', effect => 'fail', error => EINTR } ],
+    [ 'no memory', { calls => 'open read stat malloc', effect => 'fail', error => ENOMEM } ],
+    [ 'short', { calls => 'read', effect => 'short' } ];
+delete @{ $device->{config}{storage} }{qw(scrub_rate_bytes scrub_interval_ms)};
+$device->{config}{storage}{scrub_rate_bytes} = 0;
+
+# The start, with a journal to replay: one that fails loses nothing.
+sub sweep_start {
+    my ($name, $arm, $step) = @_;
+    @wrong = ();
+    my ($hit, $n) = (0, 1);
+    while ($n < 400) {
+        my $u = next_upload();
+        $faults->arm(calls => 'rename', effect => 'kill', first => 2);    # after the commit point
+        $history->heard($u, put($u, $u->{file}));
+        $faults->disarm;
+        $device->kill9;
+        $faults->arm(%{$arm}, first => $n);
+        my $started = eval { $device->start };
+        my ($count, $hits, $what) = $faults->disarm;
+        $device->start if !$started;    # it has ended and said why; whoever watches over it starts it again
+        ($worker, $idle) = (worker_of($device), 100);
+        last if !$hits;
+        $hit++;
+        wrong("call $n, $what: not stored") if !soon(sub { share_state($u) eq 'stored' });
+        healthy("$name, call $n: $what");
+        $history->{of}{ $u->{share} }{state} = 'kept';
+        $n += $step;
+    }
+    is_deeply(\@wrong, [], "start, $name: $hit calls failed in turn, each cleanly");
+    cmp_ok($hit, '>', 3, "start, $name: calls were found");
+    return;
+}
+sweep_start('EIO', { calls => $FILES, effect => 'fail', error => EIO }, $LONG ? 1 : 9);
+if ($LONG) {
+    sweep_start('no memory', { calls => 'malloc', effect => 'fail' }, 1);
+    sweep_start('EINTR', { calls => 'read write sync sync_dir', effect => 'fail', error => EINTR }, 1);
+}
+
+# A disk that fails from call N on: never a wrong promise, and with a new disk beneath it nothing is left but what was promised.
+@wrong = ();
+for my $n (map { $_ * ($LONG ? 1 : 10) } 1 .. ($LONG ? 40 : 3)) {
+    fresh();
+    my $u = next_upload();
+    $faults->arm(calls => $FILES, effect => 'fail', error => EIO, first => $n, last => 0);
+    my $outcome = $history->heard($u, put($u, $u->{file}));
+    wrong("from call $n on: the worker died") if worker_of($device) != $worker;
+    $faults->disarm;
+    fresh();
+    my $left = files_of($u);
+    wrong("from call $n on: $outcome, and left: @{$left}")
+        if grep({m{/staging/}} @{$left}) || ($outcome eq 'ok' && @{$left} != 2);
+    wrong("from call $n on: again") if $history->heard($u, put($u, $u->{file})) ne 'ok';
+}
+is_deeply(\@wrong, [], 'a disk that fails from some call on');
+
+is_deeply([ $history->check ], [], 'the history: ' . $history->acknowledged . ' acknowledged, all there and right');
+settled($device);
+is_deeply(files_under($device, 'staging'), [], 'staging is empty');
+
+done_testing;
