@@ -63,6 +63,14 @@ check-unit check-sql check-isolation check-t: deps
 	@$(MAKE) --no-print-directory $(NEEDS)
 	@$(AS_USER) test/bin/check $(TESTS)
 
+# The long versions of the tests of faults, for about SOAK_SECONDS in all, and a table; the exit status is the checkers'.
+SOAK_SECONDS ?= 600
+SOAK_TESTS ?= $(wildcard test/t/4?0_*.t)
+.PHONY: soak
+soak: test-deps
+	@$(MAKE) --no-print-directory all private-pg $(TEST_PROGRAMS)
+	@GS_LONG=1 GS_SOAK_SECONDS=$(SOAK_SECONDS) $(AS_USER) test/bin/soak $(SOAK_TESTS)
+
 # Unit tests and daemons under the sanitizers, and the tests over real processes with them.
 ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -U_FORTIFY_SOURCE
 asan: deps

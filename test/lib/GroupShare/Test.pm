@@ -16,7 +16,7 @@ use Test::More;
 
 our @EXPORT = (
     qw(root build program pg_program scratch tls_dir http http_begin http_finish json_encode json_decode uri_escape),
-    qw(run run_ok slurp spit wait_for is_reply is_problem),
+    qw(run run_ok slurp spit wait_for is_reply is_problem time_is_up tell_soak),
     @GroupShare::System::EXPORT, @GroupShare::Terminal::EXPORT, @Test::More::EXPORT);
 
 # A signal ends the test in order, so that what it started ends too.
@@ -51,6 +51,17 @@ sub is_problem {
         "$what: a whole problem+json");
     diag("$reply->{curl_error} $type $reply->{body}") if !$ok;
     return $ok;
+}
+
+# In `make soak`, which runs long tests for a given time: has this one had its share?
+sub time_is_up { return $ENV{GS_SOAK_SECONDS} && time - $^T > $ENV{GS_SOAK_SECONDS} }
+
+# A line of the table that it prints.
+sub tell_soak {
+    my ($what) = @_;
+    my ($name) = $0 =~ m{([^/]+)\.t$};
+    diag("soak: $name: $what") if $ENV{GS_SOAK_SECONDS};
+    return;
 }
 
 END {
