@@ -72,8 +72,8 @@ sub download_all {
 }
 
 my @networks = (
-    [ '1 % lost',  150, 12, 400_000, [qw(numgen random mod 100 < 1 drop)] ],
-    [ '5 % lost',  150, 8,  200_000, [qw(numgen random mod 100 < 5 drop)] ],
+    [ '1 % lost',  150, 8,  400_000, [qw(numgen random mod 100 < 1 drop)] ],
+    [ '5 % lost',  150, 6,  200_000, [qw(numgen random mod 100 < 5 drop)] ],
     [ '30 % lost', 150, 3,  20_000,  [qw(numgen random mod 100 < 30 drop)] ],
     [ '1 Mbit/s',  25,  2,  100_000, [], [qw(tbf rate 1mbit burst 3000 latency 200ms)] ],
     [ '200 ms',    25,  2,  100_000, [], [qw(netem delay 100ms)] ]);
@@ -105,7 +105,7 @@ $history->load(4, \@uploads);
 $history->load_end;
 @uploads = $history->notices(4, 50_000);
 my @sent = map {
-    http_begin('PUT', $_->{url}, token => $_->{ticket}, file => $_->{file}, timeout_s => 8, curl => [ '--limit-rate', '40k' ])
+    http_begin('PUT', $_->{url}, token => $_->{ticket}, file => $_->{file}, timeout_s => 12, curl => [ '--limit-rate', '6k' ])
 } @uploads;
 wait_for(sub { @{ files_under($device, 'staging') } >= 2 }, 'uploads to run');
 rule('tcp', 'sport', $port, 'drop');

@@ -28,6 +28,15 @@ my $made = 0;
 
 sub new {
     my ($class, $owner) = @_;
+    # A share that is stored and has no good copy left is as good as not there.
+    $owner->{cs}->sql(<<'SQL');
+CREATE OR REPLACE FUNCTION public.designation_if_any(terminal text, share uuid) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN (SELECT to_jsonb(d) || jsonb_build_object('sha256', encode(d.sha256, 'hex')) FROM groupshare.download_notice(terminal, share) d);
+EXCEPTION WHEN SQLSTATE 'GS027' THEN
+    RETURN NULL;
+END $$;
+SQL
     return bless {
         owner => $owner, cs => $owner->{cs}, dir => scratch('history'), of => {}, order => [], acknowledged => 0 }, $class;
 }
@@ -176,10 +185,8 @@ sub _designations {
     my ($self) = @_;
     return {} if !@{ $self->{order} };
     my $rows = $self->{cs}->sql(<<'SQL', id => $self->{owner}{identifier}, shares => '{' . join(',', @{ $self->{order} }) . '}');
-SELECT row_to_json(x) FROM (
-    SELECT d.share, d.url, d.ticket, encode(d.sha256, 'hex') AS sha256, d.size
-      FROM groupshare.share s, groupshare.download_notice(:'id', s.id) d
-     WHERE s.state = 'stored' AND s.id = ANY (:'shares'::uuid[])) x
+SELECT d FROM groupshare.share s, public.designation_if_any(:'id', s.id) d
+ WHERE s.state = 'stored' AND s.id = ANY (:'shares'::uuid[]) AND d IS NOT NULL
 SQL
     return { map { $_->{share} => $_ } map { json_decode($_) } split /\n/, $rows };
 }
@@ -197,11 +204,11 @@ sub _what_is_wrong {
     return;
 }
 
-# Everything against the model, once what was promised has had time to be told: what is wrong, a line each.
+# check([$seconds]): everything against the model, once what was promised has had time (30 s) to be told: what is wrong, a line each.
 sub check {
-    my ($self) = @_;
+    my ($self, $seconds) = @_;
     my $there = $self->_designations;
-    for (1 .. 60) {
+    for (1 .. 2 * ($seconds // 30)) {
         last if !grep { !$there->{ $_->{share} } } $self->kept;
         sleep 0.5;
         $there = $self->_designations;
