@@ -40,7 +40,7 @@ sub cut_power {
     $device->start;
     my $history = GroupShare::History->new($ann);
     for my $round (1 .. $rounds) {
-        last if $round > 2 && time_is_up();
+        last if $round > 1 && time_is_up();
         my @uploads = $history->notices(400, 20_000);
         $faults->arm(calls => 'sync_dir', effect => 'skip', last => 0) if $skipped;
         $history->load(4, \@uploads);
@@ -68,7 +68,7 @@ sub cut_power {
 
 for my $type (qw(ext4 xfs)) {
 SKIP: {
-        my ($wrong, $acknowledged) = cut_power($type, "d$type", $LONG ? 20 : 2);
+        my ($wrong, $acknowledged) = cut_power($type, "d$type", $LONG ? 20 : 1);
         skip("this machine mounts no $type", 1) if !$wrong;
         is_deeply($wrong, [], "$type: $acknowledged acknowledged objects are there");
         ($wrong, $acknowledged) = cut_power($type, "n$type", 2, 1);

@@ -82,7 +82,7 @@ sub kill_at_every_call {
 }
 for my $round (1 .. ($LONG ? 5 : 1)) {
     last if time_is_up();
-    kill_at_every_call($_, $LONG ? 1 : $_ eq 'deletion' ? 4 : 10) for qw(PUT PATCH deletion);
+    kill_at_every_call($_, $LONG ? 1 : $_ eq 'deletion' ? 5 : 14) for qw(PUT PATCH deletion);
 }
 is_deeply([ $history->check ], [], 'the history after the kills of the device: ' . $history->acknowledged . ' acknowledged');
 is($cs->sql('SELECT sum(reserved_bytes) FROM groupshare.devices'), 0, 'nothing stays reserved');
@@ -90,8 +90,8 @@ is($cs->sql('SELECT sum(reserved_bytes) FROM groupshare.devices'), 0, 'nothing s
 my $cycles = 0;
 
 # The database: a backend killed makes the postmaster restart all; the postmaster killed; each while uploads run.
-for my $cycle (1 .. ($LONG ? 200 : 4)) {
-    last if $cycle > 4 && time_is_up();
+for my $cycle (1 .. ($LONG ? 200 : 2)) {
+    last if $cycle > 2 && time_is_up();
     $cycles = $cycle;
     my @uploads = $history->notices(200, 5_000);
     my $before  = $history->acknowledged;
