@@ -262,6 +262,7 @@ sub sweep_start {
     my ($hit, $n) = (0, 1);
     while ($n < 400 && !time_is_up()) {
         my $u = next_upload();
+        settled($device);    # no rename of an earlier one is to come
         $faults->arm(calls => 'rename', effect => 'kill', first => 2);    # after the commit point
         $history->heard($u, put($u, $u->{file}));
         $faults->disarm;
