@@ -74,6 +74,9 @@ bool gs_stream_answered(const GsStream *stream);
 void gs_stream_respond(GsStream *stream, int status, const GsHeader *headers, size_t header_count, const void *body,
 					   size_t body_size);
 
+/* A header field that the answer gets in any case, whoever makes it; before it. Constant text. */
+void gs_stream_promise_header(GsStream *stream, const char *name, const char *value);
+
 /* An answer whose bytes come over time. */
 typedef struct GsSource GsSource;
 struct GsSource {

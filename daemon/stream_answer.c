@@ -19,6 +19,11 @@ bool gs_stream_answered(const GsStream *stream)
 	return stream->status != 0;
 }
 
+void gs_stream_promise_header(GsStream *stream, const char *name, const char *value)
+{
+	stream->promised = (GsHeader){name, value};
+}
+
 static nghttp2_nv field(const char *name, const char *value)
 {
 	return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value),
@@ -45,7 +50,7 @@ static bool headers_valid(const GsStream *stream, const GsHeader *headers, size_
 
 static void answer(GsStream *stream, int status, const GsHeader *headers, size_t header_count, bool with_body)
 {
-	nghttp2_nv fields[GS_MAX_RESPONSE_HEADERS + 4];
+	nghttp2_nv fields[GS_MAX_RESPONSE_HEADERS + 5];
 	size_t count = 0;
 	char status_text[16], length_text[32];
 
@@ -64,6 +69,8 @@ static void answer(GsStream *stream, int status, const GsHeader *headers, size_t
 		snprintf(length_text, sizeof(length_text), "%lld", (long long)stream->length);
 		fields[count++] = field("content-length", length_text);
 	}
+	if (stream->promised.name != NULL)
+		fields[count++] = field(stream->promised.name, stream->promised.value);
 	for (size_t i = 0; i < header_count; i++)
 		fields[count++] = field(headers[i].name, headers[i].value);
 	stream->moved_ms = uv_now(stream->connection->server->loop);

@@ -58,6 +58,7 @@ struct GsStream {
 	/* Answer */
 	int status;
 	bool is_head;
+	GsHeader promised;     /* name NULL: none */
 	const uint8_t *answer; /* body of gs_stream_respond, in the pool */
 	size_t answer_size;
 	GsSource *source;

@@ -26,12 +26,19 @@ static void refuse(GsStream *stream, GsTicketError error)
 	}
 }
 
+void gs_auth_greet(GsStream *stream)
+{
+	if (gs_stream_header(stream, "tus-resumable") != NULL)
+		gs_stream_promise_header(stream, "tus-resumable", "1.0.0");
+}
+
 bool gs_auth_check(GsStream *stream, const GsStore *store, GsTicket *ticket)
 {
 	const char *bearer = gs_stream_bearer(stream), *query = gs_stream_query(stream, "ticket");
 	const char *object = gs_stream_param(stream, "object");
 	GsTicketError error;
 
+	gs_auth_greet(stream);
 	/* RFC 6750 section 2: one way at a time. */
 	if (bearer != NULL && query != NULL) {
 		gs_problem_send(stream, 400, "invalid_parameter", "two tickets: in the header and in the query", NULL, 0);

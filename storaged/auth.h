@@ -6,9 +6,11 @@
 #include "daemon/stream.h"
 #include "storaged/store.h"
 
+/* A request that speaks tus gets Tus-Resumable in its answer, whatever that is. */
+void gs_auth_greet(GsStream *stream);
 /*
- * Checks the request's ticket against its method and {object}. False: a problem was sent. Nothing of the request's path
- * is used but by comparison with the ticket.
+ * Greets, and checks the request's ticket against its method and {object}. False: a problem was sent. Nothing of the
+ * request's path is used but by comparison with the ticket.
  */
 __attribute__((warn_unused_result)) bool gs_auth_check(GsStream *stream, const GsStore *store, GsTicket *ticket);
 

@@ -29,9 +29,7 @@ static void send_stored(GsStream *stream)
 
 static void send_gone(GsStream *stream)
 {
-	static const GsHeader tus = {"tus-resumable", "1.0.0"};
-
-	gs_stream_respond(stream, 204, &tus, gs_stream_header(stream, "tus-resumable") != NULL ? 1 : 0, NULL, 0);
+	gs_stream_respond(stream, 204, NULL, 0, NULL, 0);
 }
 
 static void look_run(void *owner)

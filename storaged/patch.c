@@ -38,12 +38,13 @@ static GsPatchFields read_fields(const GsStream *stream)
 
 static bool protocol_accepted(GsStream *stream, const GsPatchFields *fields, GsPatchHead *head)
 {
-	const GsHeader versions[] = {{"tus-resumable", "1.0.0"}, {"tus-version", "1.0.0"}};
+	static const GsHeader version = {"tus-version", "1.0.0"};
 
+	gs_auth_greet(stream);
 	if (gs_patch_read_protocol(fields, head) == GS_PATCH_OK)
 		return true;
 	gs_problem_send_with(stream, 412, "unsupported_version", "Tus-Resumable names a version other than 1.0.0", NULL, 0,
-						 versions, 2);
+						 &version, 1);
 	return false;
 }
 

@@ -28,8 +28,6 @@ static void begin(Fields *fields, const GsPut *put)
 {
 	fields->count = 0;
 	add(fields, "cache-control", "no-store");
-	if (put->head.tus)
-		add(fields, "tus-resumable", "1.0.0");
 	if (put->head.interop == 0)
 		return;
 	snprintf(fields->interop, sizeof(fields->interop), "%d", put->head.interop);

@@ -115,6 +115,12 @@ is($reply->{headers}{'tus-version'}, '1.0.0', 'with the right one');
 is(ask($upload, @tus)->{headers}{'tus-resumable'}, '1.0.0', 'tus says its version');
 is_problem(patch($upload, 0, 'x', @tus, 'content-type' => 'application/partial-upload'),
     415, 'unsupported_media_type', "the other protocol's type");
+for my $method (qw(PATCH HEAD DELETE PUT)) {
+    my @refused = map { http($method, $_->[0], token => $_->[1], headers => [ @tus, 'upload-offset' => 0 ]) }
+        [ $upload->{url} ], [ $upload->{url}, 'x.y.z' ], [ notice($ann, 1)->{url}, $upload->{ticket} ];
+    is_deeply([ map { "$_->{status} " . ($_->{headers}{'tus-resumable'} || '-') } @refused ],
+        [ '401 1.0.0', '401 1.0.0', '403 1.0.0' ], "$method: refusals say it too");
+}
 my $part = substr $content, 0, 50_000;
 is_problem(patch($upload, 0, $part, @tus, 'upload-checksum' => 'md5 AAAA'), 400, 'invalid_parameter', 'another algorithm');
 is_problem(patch($upload, 0, $part, @tus, 'upload-checksum' => 'sha1 AAAA'), 400, 'invalid_parameter', 'a short sum');
