@@ -48,6 +48,16 @@ static GsPlan find_plan = {
 	.types = {UUIDOID, INT8OID, INT8OID},
 };
 
+/* A large copy over a slow line takes longer than one reservation lives. The device gives up what makes no progress, so
+ * what it is still told to fetch may go on. By SKIP LOCKED, since the caller holds its ledger row already. */
+static GsPlan extend_plan = {
+	.sql = "UPDATE groupshare.reservation SET expires_at = now() + $2 * interval '1 second' WHERE object IN"
+		   " (SELECT r.object FROM groupshare.reservation r WHERE r.object = $1 AND r.state = 'live'"
+		   "   AND r.expires_at BETWEEN now() AND now() + $2 / 2 * interval '1 second'"
+		   "   FOR NO KEY UPDATE SKIP LOCKED)",
+	.types = {UUIDOID, INT4OID},
+};
+
 static GsPlan append_plan = {
 	.sql = "SELECT $1 || $2",
 	.types = {JSONBOID, JSONBOID},
@@ -104,6 +114,8 @@ Jsonb *gs_replica_add_work(const pg_uuid_t *device, Jsonb *work)
 											   .name = errand->name},
 							  &designation))
 			continue;
+		gs_plan_run(&extend_plan, (Datum[]){UUIDPGetDatum(&errand->object), Int32GetDatum(gs_reservation_lifetime_s)},
+					NULL, 0);
 		gs_plan_run(&append_plan, (Datum[]){JsonbPGetDatum(work), JsonbPGetDatum(describe(errand, &designation))}, NULL,
 					1);
 		work = gs_result_jsonb(0, 1);

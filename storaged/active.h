@@ -15,6 +15,7 @@
 typedef enum GsActiveKind {
 	GS_ACTIVE_UPLOAD,  /* a PUT or PATCH (put.c) */
 	GS_ACTIVE_RECEIPT, /* stored, its receipt is not acknowledged yet (receipt.c) */
+	GS_ACTIVE_FETCH,   /* being fetched from another device (fetch.c) */
 	GS_ACTIVE_REMOVAL, /* being deleted (work.c, staged.c) */
 	GS_ACTIVE_STAGED   /* nobody's, in a table of its own (staged.c) */
 } GsActiveKind;

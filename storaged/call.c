@@ -82,6 +82,14 @@ void gs_call_damaged(GsCall *call, const GsStore *store, const GsUuid *object, c
 	call_add(call, "\\x%s", hex);
 }
 
+void gs_call_fetch_failed(GsCall *call, const GsStore *store, const GsUuid *object, const char *reason)
+{
+	call_begin(call, "SELECT groupshare.device_fetch_failed($1::bigint, $2::uuid, $3::text)");
+	call_add(call, "%" PRId64, store->epoch);
+	call_add(call, "%s", object->text);
+	call_add(call, "%s", reason);
+}
+
 void gs_call_inventory(GsCall *call, const GsStore *store, bool begin)
 {
 	call_begin(call, begin ? "SELECT groupshare.device_inventory_begin($1::bigint)"
@@ -162,18 +170,49 @@ static bool parse_item(const json_t *item, const char *kind, GsWorkItem *work)
 	return json_is_integer(before) && json_is_integer(until) && (work->has_object || work->has_terminal);
 }
 
+static bool copy_text(const json_t *value, char *text, size_t most)
+{
+	if (!json_is_string(value) || json_string_length(value) == 0 || json_string_length(value) > most)
+		return false;
+	strcpy(text, json_string_value(value));
+	return true;
+}
+
+/* More than were agreed on are left out, and handed out again. */
+static bool parse_fetch(const json_t *item, GsReply *reply)
+{
+	const json_t *size = json_object_get(item, "size");
+	GsFetchOrder *order = &reply->fetches[reply->fetch_count];
+
+	if (reply->fetch_count == GS_FETCH_ORDERS_MAX)
+		return true;
+	if (!gs_uuid_parse(json_string_value(json_object_get(item, "object")), &order->object) ||
+		!copy_text(json_object_get(item, "url"), order->url, GS_FETCH_URL_MAX) ||
+		!copy_text(json_object_get(item, "ticket"), order->ticket, GS_TICKET_MAX_BYTES) || !json_is_integer(size) ||
+		json_integer_value(size) < 0 || json_integer_value(size) > GS_SIZE_MAX ||
+		!gs_hex_decode(json_string_value(json_object_get(item, "sha256")), order->sha256, GS_SHA256_BYTES))
+		return false;
+	order->size_bytes = (uint64_t)json_integer_value(size);
+	reply->fetch_count++;
+	return true;
+}
+
 static bool parse_work(const json_t *object, GsReply *reply)
 {
 	const json_t *list = json_object_get(object, "work");
 
 	if (list != NULL && !json_is_array(list))
 		return false;
-	for (size_t i = 0; i < json_array_size(list) && reply->work_count < GS_WORK_MAX; i++) {
+	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *item = json_array_get(list, i);
 		const char *kind = json_string_value(json_object_get(item, "kind"));
 
 		if (!json_is_integer(json_object_get(item, "id")) || kind == NULL)
 			return false;
+		if (strcmp(kind, "fetch") == 0 && !parse_fetch(item, reply))
+			return false;
+		if (reply->work_count == GS_WORK_MAX)
+			continue;
 		if (strcmp(kind, "delete") != 0 && strcmp(kind, "revoke") != 0 && strcmp(kind, "inventory") != 0)
 			continue;
 		if (!parse_item(item, kind, &reply->work[reply->work_count]))

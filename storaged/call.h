@@ -10,7 +10,9 @@
 
 #define GS_CALL_PARAMS_MAX 7
 #define GS_CALL_TEXT_MAX 32768
-#define GS_WORK_MAX 1000 /* a page of work; of a longer one the first */
+#define GS_FETCH_ORDERS_MAX 4
+#define GS_FETCH_URL_MAX (GS_URL_MAX + 64) /* a device's address and an object */
+#define GS_WORK_MAX 1000                   /* a page of work; of a longer one the first */
 
 typedef struct GsCall {
 	const char *sql; /* constant */
@@ -30,6 +32,13 @@ typedef struct GsWorkItem {
 	int64_t before_s, until_s; /* REVOKE */
 } GsWorkItem;
 
+typedef struct GsFetchOrder {
+	GsUuid object;
+	char url[GS_FETCH_URL_MAX + 1], ticket[GS_TICKET_MAX_BYTES + 1];
+	uint64_t size_bytes;
+	uint8_t sha256[GS_SHA256_BYTES];
+} GsFetchOrder;
+
 typedef struct GsReply {
 	GsUuid server, device; /* announce only */
 	char server_name[GS_CONTROL_NAME_MAX + 1];
@@ -42,6 +51,8 @@ typedef struct GsReply {
 	bool more_revoked; /* the page ends amid revocations, which come first */
 	size_t work_count; /* items of a kind that we don't know are left out, and so stay open */
 	GsWorkItem work[GS_WORK_MAX];
+	size_t fetch_count; /* all that are wanted; in a report's answer only */
+	GsFetchOrder fetches[GS_FETCH_ORDERS_MAX];
 } GsReply;
 
 /* Wake-ups from here on. */
@@ -52,6 +63,7 @@ void gs_call_receipt(GsCall *call, const GsStore *store, const GsUuid *object, u
 					 const uint8_t sha256[GS_SHA256_BYTES]);
 /* digest NULL: gone or unreadable */
 void gs_call_damaged(GsCall *call, const GsStore *store, const GsUuid *object, const uint8_t *digest);
+void gs_call_fetch_failed(GsCall *call, const GsStore *store, const GsUuid *object, const char *reason);
 /* device_inventory_begin, else device_inventory_end. */
 void gs_call_inventory(GsCall *call, const GsStore *store, bool begin);
 /* Four array literals: objects, sizes, sha256, states. */

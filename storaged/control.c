@@ -12,6 +12,7 @@
 #include "daemon/log.h"
 #include "daemon/program.h"
 #include "storaged/damage.h"
+#include "storaged/fetch.h"
 #include "storaged/inventory.h"
 #include "storaged/link.h"
 #include "storaged/measure.h"
@@ -25,7 +26,8 @@ typedef enum CallKind {
 	CALL_RECEIPT,
 	CALL_DAMAGED,
 	CALL_WORK_DONE,
-	CALL_INVENTORY
+	CALL_INVENTORY,
+	CALL_FETCH_FAILED
 } CallKind;
 
 struct GsControl {
@@ -46,6 +48,7 @@ struct GsControl {
 	GsCall call;
 	GsReceipt *receipt; /* on the wire */
 	GsDamage *damage;   /* on the wire */
+	GsFetch *fetch;     /* given up; on the wire */
 	int64_t work_done[GS_WORK_MAX];
 	size_t work_done_count, work_done_sent; /* to be told; of them on the wire */
 	GsReply reply;
@@ -160,7 +163,11 @@ static void pump(GsControl *control)
 		measure(control);
 	if (!control->announced)
 		return;
-	if ((damage = gs_damage_next(control->server)) != NULL) {
+	if ((control->fetch = gs_fetch_next_failed(control->store, control->server)) != NULL) {
+		gs_call_fetch_failed(&control->call, control->store, &control->fetch->active.object,
+							 gs_fetch_reason(control->fetch));
+		send_call(control, CALL_FETCH_FAILED);
+	} else if ((damage = gs_damage_next(control->server)) != NULL) {
 		control->damage = damage;
 		gs_call_damaged(&control->call, control->store, &damage->sidecar.object,
 						damage->has_digest ? damage->digest : NULL);
@@ -248,6 +255,7 @@ static const char *reported(GsControl *control, const char *value)
 	if (!gs_reply_parse_report(value, &control->reply))
 		return "the answer to a report is malformed";
 	take_work(control);
+	gs_fetch_take(control->store, control->server, control->reply.fetches, control->reply.fetch_count);
 	if (control->reply.has_keys && !control->reply.more_revoked)
 		wrong = take_keys(control);
 	if (wrong != NULL)
@@ -255,6 +263,15 @@ static const char *reported(GsControl *control, const char *value)
 	gs_link_praise(&control->link);
 	gs_receipt_retry(control->server);
 	return NULL;
+}
+
+/* What is to be fetched next is asked for as soon as the last of this lot is acknowledged. */
+static void fetches_settled(GsControl *control)
+{
+	if (!control->server->fetched || gs_receipt_next(control->server) != NULL)
+		return;
+	control->server->fetched = false;
+	control->report_due = true;
 }
 
 static const char *receipted(GsControl *control, const char *value)
@@ -266,6 +283,7 @@ static const char *receipted(GsControl *control, const char *value)
 	control->receipt = NULL;
 	gs_link_praise(&control->link);
 	gs_receipt_finish(control->store, receipt, value[0] == 's' ? GS_RECEIPT_STORED : GS_RECEIPT_UNWANTED);
+	fetches_settled(control);
 	return NULL;
 }
 
@@ -279,6 +297,13 @@ static void damage_told(GsControl *control)
 {
 	gs_damage_told(control->damage);
 	control->damage = NULL;
+}
+
+static void fetch_told(GsControl *control)
+{
+	gs_fetch_told(control->fetch);
+	control->fetch = NULL;
+	control->report_due = true; /* there may be another one now */
 }
 
 /* What is to be done about an error; NULL when the connection may go on. */
@@ -303,6 +328,12 @@ static const char *call_failed(GsControl *control, const GsAnswer *answer)
 		gs_log(GS_LOG_ERROR, NULL, "the control server did not hear of a damage; told again after the next start",
 			   "error", answer->message, NULL);
 		damage_told(control);
+		return NULL;
+	}
+	if (control->fetch != NULL && answer->sqlstate[0] != '\0' && !is_about_us(answer->sqlstate)) {
+		gs_log(GS_LOG_ERROR, NULL, "the control server did not hear that a fetch was given up", "error",
+			   answer->message, NULL);
+		fetch_told(control);
 		return NULL;
 	}
 	if (receipt == NULL || answer->sqlstate[0] == '\0' || is_about_us(answer->sqlstate))
@@ -339,6 +370,8 @@ static void link_answered(void *owner, const GsAnswer *answer)
 		wrong = reported(control, answer->value);
 	else if (control->kind == CALL_DAMAGED)
 		damage_told(control);
+	else if (control->kind == CALL_FETCH_FAILED)
+		fetch_told(control);
 	else if (control->kind == CALL_INVENTORY)
 		gs_inventory_answered(control->server, true);
 	else if (control->kind == CALL_RECEIPT)
@@ -378,6 +411,7 @@ static void link_down(void *owner)
 	/* The batch on the wire may be lost, and what is not listed is taken for missing: begun anew when ordered again. */
 	if (control->server != NULL)
 		gs_inventory_answered(control->server, false);
+	control->fetch = NULL;
 	control->damage = NULL;       /* still first of its queue */
 	control->work_done_count = 0; /* repeated by the next report */
 	control->listening = false;

@@ -13,6 +13,8 @@
 #include "daemon/program.h"
 #include "storaged/control.h"
 #include "storaged/damage.h"
+#include "storaged/fetch.h"
+#include "storaged/fetch_http.h"
 #include "storaged/measure.h"
 #include "storaged/receipt.h"
 #include "storaged/routes.h"
@@ -80,6 +82,7 @@ static bool start_controls(GsStore *store)
 static void *worker_start(uv_loop_t *loop, const void *settings, int worker_index, int port)
 {
 	GsStore *store = calloc(1, sizeof(*store));
+	const char *why;
 
 	(void)worker_index;
 	if (store == NULL)
@@ -90,12 +93,17 @@ static void *worker_start(uv_loop_t *loop, const void *settings, int worker_inde
 	store->disk = (GsDisk){-1, -1, -1, -1, -1, -1};
 	TAILQ_INIT(&store->waits);
 	TAILQ_INIT(&store->open);
+	TAILQ_INIT(&store->fetches);
 	for (int kind = 0; kind < GS_JOB_KINDS; kind++)
 		TAILQ_INIT(&store->waiting[kind]);
 	uv_timer_init(loop, &store->wait_timer);
 	store->wait_timer.data = store;
 	gs_staged_start(store);
 	gs_measure_register();
+	if (!gs_fetch_http_start(&why)) {
+		gs_log(GS_LOG_ERROR, NULL, "cannot start", "error", why, NULL);
+		return NULL;
+	}
 	if (!size_thread_pool(settings) || !make_url(store, port) || prepare_disk(store) != 0 || !start_controls(store) ||
 		(store->scrub = gs_scrub_start(store)) == NULL) {
 		gs_log(GS_LOG_ERROR, NULL, "cannot start", NULL);
@@ -135,6 +143,7 @@ static void worker_drain(void *state)
 	GsStore *store = state;
 
 	store->draining = true;
+	gs_fetch_stop_all(store);
 	if (store->jobs == 0 && store->transfers == 0)
 		gs_program_drained(store);
 }
@@ -154,6 +163,7 @@ static void worker_stop(void *state)
 
 	store->draining = false;
 	gs_scrub_rest(store->scrub); /* else one without a rate to keep has a job at every turn */
+	gs_fetch_stop_all(store);
 	while (store->jobs > 0 || store->transfers > 0)
 		uv_run(store->loop, UV_RUN_ONCE);
 	for (size_t i = 0; i < store->control_count; i++)
@@ -166,6 +176,7 @@ static void worker_stop(void *state)
 	while (open_handles > 0)
 		uv_run(store->loop, UV_RUN_ONCE);
 	gs_receipt_free_all(store);
+	gs_fetch_free_all(store);
 	gs_staged_free_all(store);
 	gs_damage_free_all(store);
 	gs_revocation_free(&store->revocations);

@@ -24,6 +24,8 @@ typedef struct GsStorageSettings {
 	int64_t max_transfers, max_uploads, max_staged, max_receipts;
 	int64_t io_buffer_bytes, io_threads;
 	int64_t scrub_rate_bytes, scrub_interval_ms;
+	int64_t max_fetches, fetch_rate_bytes;
+	char *fetch_ca; /* NULL = the system's certificates */
 	GsControlSetting controls[GS_CONTROL_MAX];
 	size_t control_count;
 } GsStorageSettings;

@@ -75,6 +75,18 @@ void gs_job_submit(GsJob *job, GsStore *store, GsJobKind kind, void *owner, void
 	start_waiting(store, kind);
 }
 
+void gs_store_begin_thread(GsStore *store)
+{
+	store->jobs++;
+}
+
+void gs_store_end_thread(GsStore *store)
+{
+	assert(store->jobs > 0);
+	store->jobs--;
+	check_drained(store);
+}
+
 GsServer *gs_store_server(GsStore *store, const GsUuid *id, bool add)
 {
 	GsServer *server;

@@ -29,6 +29,8 @@ struct GsDamage;
 TAILQ_HEAD(GsDamageQueue, GsDamage);
 struct GsScrub;
 struct GsInventory;
+struct GsFetch;
+TAILQ_HEAD(GsFetches, GsFetch);
 struct GsJob;
 TAILQ_HEAD(GsJobQueue, GsJob);
 
@@ -53,6 +55,7 @@ typedef struct GsServer {
 	 */
 	uint64_t staged_bytes, staged_floor_bytes;
 	bool working; /* a batch of deletions is under way */
+	bool fetched; /* since the last report: there may be more to fetch */
 } GsServer;
 
 typedef struct GsStore {
@@ -83,6 +86,8 @@ typedef struct GsStore {
 	bool draining;
 	size_t damage_count;
 	struct GsScrub *scrub;
+	struct GsFetches fetches;
+	size_t fetching; /* of them running */
 } GsStore;
 
 /* Disk work. Embedded in its owner, which must live until `done`; one at a time. */
@@ -97,6 +102,10 @@ typedef struct GsJob {
 } GsJob;
 
 void gs_job_submit(GsJob *job, GsStore *store, GsJobKind kind, void *owner, void (*run)(void *), void (*done)(void *));
+
+/* A thread of its own beside the pool: the daemon does not end before it. */
+void gs_store_begin_thread(GsStore *store);
+void gs_store_end_thread(GsStore *store);
 
 /* NULL when `id` is new and the table is full (or `add` is false). */
 GsServer *gs_store_server(GsStore *store, const GsUuid *id, bool add);

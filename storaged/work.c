@@ -11,6 +11,7 @@
 
 #include "daemon/log.h"
 #include "storaged/control.h"
+#include "storaged/fetch.h"
 #include "storaged/inventory.h"
 #include "storaged/journal.h"
 #include "storaged/measure.h"
@@ -144,6 +145,7 @@ static void claim_removal(GsStore *store, Batch *batch, const GsWorkItem *item)
 	Removal *removal = &batch->removals[batch->count];
 	GsStaged *staged = gs_staged_find(store, &item->object);
 
+	gs_fetch_stop(store, batch->server, &item->object);
 	if (gs_active_find(&store->active, &item->object) != NULL || (staged != NULL && staged->server != batch->server))
 		return;
 	if (staged != NULL)

@@ -102,7 +102,9 @@ SQL
     }
     $self->{config} = {
         common($dir),
-        storage => { root => $self->{root}, capacity_bytes => $o{capacity} || 4 * $GIB, report_interval_ms => 1000 },
+        storage => {
+            root => $self->{root}, capacity_bytes => $o{capacity} || 4 * $GIB, report_interval_ms => 1000,
+            fetch_ca => $self->{certificate} },
         (map { ("control.$_->{name}" => { conninfo => conninfo($_, $o{name}) }) } @{ $o{servers} }) };
     merge($self->{config}, $o{settings});
     $self->start if !exists $o{start} || $o{start};

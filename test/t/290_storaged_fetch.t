@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: PostgreSQL
+# A copy is made from device to device: whole, durable, resumed after whatever ends either of them, given up with a
+# reason, stopped when it is not wanted any more.
+use GroupShare::Test;
+use GroupShare::Storage;
+
+my $cs = new_control_server(name => 'cs1', conf => { 'groupshare.maintenance_interval' => 100, 'groupshare.delete_hold' => 0 });
+my %known = (servers => [$cs], settings => { storage => { report_interval_ms => 200, scrub_rate_bytes => 0 } });
+my $from  = add_device(%known, name => 'd1', location => 'eu/a');
+my $to    = add_device(%known, name => 'd2', location => 'eu/b', program => program('faults/groupshare-storaged'));
+my $ann   = new_owner($cs, 'ann@example.org');
+$cs->sql('UPDATE groupshare.plan SET copies = 2');
+
+# A file that is stored on d1 while d2 is away, which so gets its copy when it comes back.
+sub store_first {
+    my ($file) = @_;
+    $to->stop;
+    $cs->sql(q{UPDATE groupshare.device_ledger l SET epoch = NULL FROM groupshare.device d WHERE d.id = l.device_id AND d.name = 'd2'});
+    my $upload = notice($ann, -s $file);
+    is_reply(put($upload, $file), 201, "stored on $upload->{device}");
+    return $upload;
+}
+
+sub copies {
+    my ($upload) = @_;
+    return $cs->sql(<<'SQL', share => $upload->{share});
+SELECT string_agg(device || ' ' || state, ', ' ORDER BY device) FROM groupshare.copies WHERE share_id = :'share'
+SQL
+}
+# The worker tries at once what it would try again in a while.
+sub hurry  { return $cs->sql(q{UPDATE groupshare.copy_need SET not_before = now() WHERE not_before BETWEEN now() AND now() + interval '1 day'}) }
+sub copied { my ($upload) = @_; hurry(); return copies($upload) eq 'd1 stored, d2 stored' }
+sub problem  { my ($upload) = @_; return $cs->sql(q{SELECT problem FROM groupshare.copy_need WHERE share_id = :'s'}, s => $upload->{share}) }
+sub told {
+    my ($upload, $reason) = @_;
+    return wait_for(sub { return 1 if problem($upload) eq $reason; hurry(); return }, "$reason to be told");
+}
+sub metric {
+    my ($device, $name) = @_;
+    return http('GET', $device->url . '/metrics')->{body} =~ /^groupshare_storaged_\Q$name\E(?:\{[^}]*\})? ([0-9.e+]+)$/m ? $1 : undef;
+}
+sub object_on {
+    my ($device, $upload) = @_;
+    return $cs->sql(q{SELECT object FROM groupshare.copies WHERE share_id = :'s' AND device = :'d'}, s => $upload->{share}, d => $device->{name});
+}
+sub path_on {
+    my ($device, $object) = @_;
+    return "$device->{root}/objects/" . substr($object, 0, 2) . "/$object";
+}
+sub same_bytes {
+    my ($upload, $file, $what) = @_;
+    my $path = path_on($to, object_on($to, $upload));
+    return is(sha256_file($path), sha256_file($file), $what);
+}
+my $stored = 0;
+sub in_order {
+    my ($what) = @_;
+    is_deeply(files_under($to, 'staging'), [], "$what: staging is empty");
+    settled($to);
+    return is(@{ files_under($to, 'objects') }, 2 * ++$stored, "$what: data and sidecar, nothing more");
+}
+
+# The way it goes when nothing happens: of some size, small, empty.
+for my $size (5_000_000, 7, 0) {
+    my $file   = random_file($size);
+    my $upload = store_first($file);
+    $to->start;
+    wait_for(sub { copied($upload) }, 'the copy');
+    same_bytes($upload, $file, "$size bytes: the same");
+    in_order("$size bytes");
+}
+is($cs->sql('SELECT sum(reserved_bytes) FROM groupshare.devices'), 0, 'no reservation is left');
+
+# Killed at each step.
+my $small = random_file(300_000);
+for my $step (qw(fetch_opened after_write fetch_complete after_fsync after_journal after_rename before_receipt after_ack)) {
+    my $upload = store_first($small);
+    $to->{env} = { GROUPSHARE_STORAGED_EXIT_AT => $step };
+    $to->{started_unready} = 1;
+    my $ends = () = $to->log =~ /worker died/g;
+    $to->start;
+    wait_for(sub { hurry(); my $n = () = $to->log =~ /worker died/g; $n > $ends }, "$step: the end of the worker");
+    $to->kill9;
+    $to->{env} = {};
+    delete $to->{started_unready};
+    $to->start;
+    wait_for(sub { copied($upload) }, "$step: the copy");
+    same_bytes($upload, $small, "$step: the same");
+    in_order($step);
+}
+
+# The source is killed meanwhile: resumed where it broke off. (1.5 MiB a second: one of four at a time.)
+my $large = random_file(12 << 20);
+$to->{config}{storage}{fetch_rate_bytes} = 6 << 20;
+sub amid {
+    my ($upload) = @_;
+    wait_for(sub { hurry(); (metric($to, 'fetched_bytes_total') || 0) > 2 << 20 }, 'a fetch to be under way', 30);
+    return;
+}
+my $upload = store_first($large);
+$to->start;
+amid();
+$from->kill9;
+# Broken off, or, when the control server misses the source before the last of its bytes are read, paused.
+wait_for(sub { $to->log =~ /a fetch is (?:interrupted|paused)/ }, 'the break');
+$from->start;
+wait_for(sub { copied($upload) }, 'the copy after a break');
+same_bytes($upload, $large, 'the source was killed: the same');
+cmp_ok(metric($from, 'download_bytes_total'), '<', 11 << 20, 'it went on where it broke off');
+in_order('the source was killed');
+
+# The fetching daemon is ended, and goes on after its start; killed, and starts again from what is durable.
+for my $signal (qw(TERM KILL)) {
+    $upload = store_first($large);
+    $to->start;
+    amid();
+    my $object = object_on($to, $upload);
+    $signal eq 'TERM' ? $to->stop : $to->kill9;
+    ok(-e "$to->{root}/staging/$object.part", "$signal: what came is kept");
+    $to->start;
+    wait_for(sub { copied($upload) }, 'the copy');
+    cmp_ok(metric($to, 'fetched_bytes_total'), '<', 11 << 20, 'it went on where it had been') if $signal eq 'TERM';
+    same_bytes($upload, $large, "$signal: the same");
+    in_order($signal);
+}
+
+# The source has other bytes by then: the end is wrong, and nothing of it is stored.
+$upload = store_first($large);
+$to->start;
+amid();
+$to->stop;
+my $source = path_on($from, object_on($from, $upload));
+my $good   = slurp($source);
+my $bad    = $good;
+substr($bad, -1, 1) = chr(ord(substr $bad, -1) ^ 1);
+spit($source, $bad);
+$to->start;
+told($upload, 'source_damaged');
+isnt(copies($upload), 'd1 stored, d2 stored', 'a damaged source: no copy');
+wait_for(sub { hurry(); copies($upload) eq 'd1 quarantined' }, 'the source to find its damage, when it is read whole');
+pass('the damaged copy is found, and nothing waits for it any more');
+
+# Its bytes are gone.
+$upload = store_first($small);
+$source = path_on($from, object_on($from, $upload));
+rename "$source.json", "$source.away" or die "$source: $!\n";
+$to->start;
+told($upload, 'source_missing');
+pass('a missing source is told');
+like(http('GET', $to->url . '/metrics')->{body}, qr/fetch_failures_total\{[^}]*reason="source_missing"[^}]*\} [1-9]/, 'and counted');
+rename "$source.away", "$source.json" or die "$source: $!\n";
+hurry();
+wait_for(sub { copied($upload) }, 'the copy after all');
+in_order('missing for a while');
+
+# No room after all.
+$upload = store_first($small);
+$to->{env} = { GROUPSHARE_STORAGED_FAIL_AT => 'fallocate:28' };
+$to->start;
+told($upload, 'no_room');
+pass('no room is told');
+$to->stop;
+$to->{env} = {};
+$to->start;
+hurry();
+wait_for(sub { copied($upload) }, 'the copy when there is room');
+in_order('no room for a while');
+
+# An authority that it does not believe.
+$upload = store_first($small);
+local $to->{config}{storage}{fetch_ca} = '/etc/ssl/certs/ca-certificates.crt';
+$to->start;
+told($upload, 'source_unreachable');
+like($to->log, qr/a fetch is interrupted.*certificate/, 'a peer without a good certificate gets no ticket');
+$to->stop;
+$to->{config}{storage}{fetch_ca} = $to->{certificate};
+$to->start;
+hurry();
+wait_for(sub { copied($upload) }, 'the copy from one that it believes');
+in_order('certificates');
+
+# Withdrawn while it runs: it stops, what came is removed, its room is free again.
+my $used = metric($to, 'used_bytes');
+$upload = store_first($large);
+$to->start;
+amid();
+$cs->sql(q{SELECT groupshare.delete_share('ann@example.org', :'share')}, share => $upload->{share});
+wait_for(sub { !@{ files_under($to, 'staging') } && metric($to, 'fetches') == 0 }, 'the fetch to stop');
+wait_for(sub { metric($to, 'used_bytes') == $used }, 'its room');
+pass('a fetch that is not wanted any more stops');
+is_deeply([ grep {/level=error/ && !/worker died/} split /\n/, $to->log ], [], 'nothing went wrong there');
+is(http('GET', $to->url . '/readyz')->{status}, 200, 'all is well');
+
+done_testing;
