@@ -93,8 +93,10 @@ static GsPlan walk_plan = {
 	.types = {INT8OID, INT8OID},
 };
 
-/* The copies that the fullest device can give away without falling below the average, the smallest last. None while
- * some are still on their way. By what the catalog has there: deleted bytes are held for a while. */
+/* The copies that the fullest device can give away without falling below the average, the smallest last, to a device
+ * below it that has no copy of the share. None while some are still on their way, and none that has just found no
+ * place (it is in copy_need until its pause is over): so the job ends also when nothing can be moved. By what the
+ * catalog has there: deleted bytes are held for a while. */
 static GsPlan balance_plan = {
 	.sql =
 		"WITH load AS (SELECT d.id, l.capacity_bytes::numeric AS capacity, (SELECT coalesce(sum(s.size_bytes), 0)"
@@ -110,7 +112,11 @@ static GsPlan balance_plan = {
 		"   ORDER BY load.bytes / load.capacity DESC, load.id LIMIT 1),"
 		" ordered AS (SELECT c.object, f.excess, sum(s.size_bytes) OVER (ORDER BY s.size_bytes DESC, c.object) AS total"
 		"   FROM fullest f JOIN groupshare.share_copy c ON c.device_id = f.id AND c.state = 'stored'"
-		"   JOIN groupshare.share s ON s.id = c.share_id WHERE s.size_bytes BETWEEN 1 AND f.excess),"
+		"   JOIN groupshare.share s ON s.id = c.share_id WHERE s.size_bytes BETWEEN 1 AND f.excess"
+		"     AND NOT EXISTS (SELECT 1 FROM groupshare.copy_need n WHERE n.share_id = s.id)"
+		"     AND EXISTS (SELECT 1 FROM load r, average a WHERE r.bytes / r.capacity < a.used AND NOT EXISTS"
+		"       (SELECT 1 FROM groupshare.share_copy o WHERE o.share_id = s.id AND o.device_id = r.id"
+		"         AND o.state IN ('pending', 'stored', 'quarantined', 'missing')))),"
 		" chosen AS (SELECT c.object FROM ordered o JOIN groupshare.share_copy c ON c.object = o.object"
 		"   JOIN groupshare.share s ON s.id = c.share_id WHERE o.total <= o.excess ORDER BY o.total LIMIT $1"
 		"   FOR NO KEY UPDATE OF s SKIP LOCKED),"

@@ -93,10 +93,10 @@ static GsPlan avoid_plan = {
 		   " UNION SELECT d.name FROM groupshare.device d JOIN groupshare.device_ledger l ON l.device_id = d.id"
 		   " WHERE EXISTS (SELECT 1 FROM groupshare.share_copy c JOIN groupshare.device o ON o.id = c.device_id"
 		   "     WHERE c.share_id = $1 AND c.state = 'stored' AND c.leaving AND o.state = 'active')"
-		   "   AND l.available_bytes * (SELECT sum(a.capacity_bytes) FROM groupshare.device_ledger a WHERE a.epoch IS "
-		   "NOT NULL)"
+		   "   AND l.available_bytes * (SELECT sum(a.capacity_bytes) FROM groupshare.device_ledger a"
+		   "       JOIN groupshare.device x ON x.id = a.device_id AND x.state = 'active' WHERE a.epoch IS NOT NULL)"
 		   "     <= l.capacity_bytes * (SELECT sum(a.available_bytes) FROM groupshare.device_ledger a"
-		   "       WHERE a.epoch IS NOT NULL)",
+		   "       JOIN groupshare.device x ON x.id = a.device_id AND x.state = 'active' WHERE a.epoch IS NOT NULL)",
 	.types = {UUIDOID},
 };
 
@@ -109,6 +109,15 @@ static GsPlan stay_plan = {
 
 static GsPlan fetch_plan = {
 	.sql = "INSERT INTO groupshare.copy_fetch (object) VALUES ($1)",
+	.types = {UUIDOID},
+};
+
+/* There is nothing left to fetch from. By way of its expiry, which takes ledger rows in their order. */
+static GsPlan expire_fetch_plan = {
+	.sql = "UPDATE groupshare.reservation r SET expires_at = now()"
+		   " FROM groupshare.share_copy c JOIN groupshare.copy_fetch f ON f.object = c.object"
+		   " WHERE c.share_id = $1 AND c.state = 'pending' AND r.object = c.object AND r.state = 'live'"
+		   "   AND r.expires_at > now()",
 	.types = {UUIDOID},
 };
 
@@ -204,6 +213,8 @@ static void tend(const Due *due)
 					(Datum[]){share[0], Int64GetDatum(due->wanted), Int32GetDatum(gs_delete_hold_s),
 							  Int32GetDatum(gs_ticket_lifetime_s), Int64GetDatum(gs_device_silent_intervals)},
 					NULL, 0);
+	if (stored == 0 && pending > 0)
+		gs_plan_run(&expire_fetch_plan, share, NULL, 0);
 	if (!due->stored || good >= due->wanted || stored == 0)
 		gs_plan_run(&settled_plan, share, NULL, 0);
 	else if (pending > 0)

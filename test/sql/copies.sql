@@ -48,6 +48,9 @@ SELECT is(pg_temp.claims(:'work'::jsonb #>> '{0,ticket}') - '{jti,exp,iat}'::tex
     'sha256', encode(sha256('film'), 'hex'), 'name', 'film'), 'under a ticket for that device alone');
 SELECT is(pg_temp.fetches('near'), '[]'::jsonb, 'the others are not');
 SELECT isnt(pg_temp.fetches('mid') #>> '{0,ticket}', :'work'::jsonb #>> '{0,ticket}', 'told again with a fresh ticket');
+UPDATE groupshare.reservation SET expires_at = now() + interval '1 second' WHERE object = :'copy';
+SELECT pg_temp.fetches('mid') \g /dev/null
+SELECT cmp_ok(expires_at, '>', now() + interval '1 minute', 'and its room is kept while it is under way') FROM groupshare.reservation WHERE object = :'copy';
 SELECT throws_ok(format('SELECT pg_temp.receipt(%L, %L, 4, %L)', 'mid', :'copy', 'filn'), 'GS032', NULL, 'other bytes are not taken');
 SELECT is(pg_temp.receipt('near', :'copy', 4, 'film'), 'unwanted', 'nor from another device');
 SELECT is(pg_temp.receipt('mid', :'copy', 4, 'film'), 'stored', 'its receipt');
@@ -112,6 +115,16 @@ SELECT is(pg_temp.copies('film'), 'far stored, mid stored', 'another is made els
 SELECT is_empty('SELECT 1 FROM groupshare.damaged', 'nothing is damaged any more');
 SELECT results_eq(format('SELECT kind, not_before > now() FROM groupshare.device_work WHERE object = %L', :'film'), $$ VALUES ('delete', true) $$,
     'its bytes go when no ticket can be good for them any more');
+
+-- The only copy goes bad while another is fetched from it
+SELECT pg_temp.store('near', 'sole', 'sole') AS sole \gset
+SELECT groupshare.run_maintenance() \g /dev/null
+SELECT object AS copy, share_id AS share FROM groupshare.copies WHERE share = 'sole' AND fetching \gset
+SELECT pg_temp.damaged('near', :'sole', '') \g /dev/null
+SELECT groupshare.run_maintenance() \g /dev/null
+SELECT cmp_ok(expires_at, '<=', now(), 'nothing waits for it any more') FROM groupshare.reservation WHERE object = :'copy';
+SELECT groupshare.delete_share('ann@example.org', :'share') \g /dev/null
+SELECT pg_temp.rounds(1) \g /dev/null
 
 -- All copies bad: the owner sends the bytes again
 UPDATE groupshare.plan SET copies = 1 WHERE name = 'standard';
