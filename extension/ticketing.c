@@ -24,7 +24,9 @@
 static GsPlan key_plan = {
 	.sql = "SELECT f.server_id, l.url, k.kid, k.key, gen_random_uuid(),"
 		   "       floor(extract(epoch FROM now()))::bigint,"
-		   "       date_trunc('second', now()) + $2 * interval '1 second'"
+		   "       date_trunc('second', now()) + $2 * interval '1 second',"
+		   "       coalesce((SELECT p.transfer_rate_bytes FROM groupshare.terminal t"
+		   "         JOIN groupshare.plan p ON p.name = t.plan WHERE t.id = $4), 0)"
 		   " FROM groupshare.self f, groupshare.device d JOIN groupshare.device_ledger l ON l.device_id = d.id"
 		   "   LEFT JOIN LATERAL (SELECT k.kid, k.key FROM groupshare.device_key k"
 		   "     WHERE k.device_id = d.id AND k.created_at <= l.reported_at"
@@ -32,7 +34,7 @@ static GsPlan key_plan = {
 		   "     ORDER BY k.retired_at DESC NULLS FIRST LIMIT 1) k ON true"
 		   " WHERE f.only_row AND d.id = $1 AND d.state <> 'decommissioned' AND l.epoch IS NOT NULL"
 		   "   AND l.reported_at >= now() - $3 * l.report_interval_ms * interval '1 millisecond'",
-	.types = {UUIDOID, INT4OID, INT8OID},
+	.types = {UUIDOID, INT4OID, INT8OID, UUIDOID},
 	.by_key = true,
 };
 
@@ -41,9 +43,9 @@ static json_int_t unix_s(TimestampTz time)
 	return time / USECS_PER_SEC + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (json_int_t)SECS_PER_DAY;
 }
 
-static json_t *make_claims(const GsTicketScope *scope, const char *server, const char *jti, int64 now_s)
+static json_t *make_claims(const GsTicketScope *scope, const char *server, const char *jti, int64 now_s, int64 rate)
 {
-	json_t *methods, *until;
+	json_t *methods, *until, *pace;
 	char *device = gs_reply_uuid_text(scope->device);
 	char *object = gs_reply_uuid_text(scope->object);
 	char *terminal = gs_reply_uuid_text(scope->terminal);
@@ -58,11 +60,12 @@ static json_t *make_claims(const GsTicketScope *scope, const char *server, const
 	methods =
 		scope->upload ? json_pack("[s,s,s,s]", "PUT", "PATCH", "HEAD", "DELETE") : json_pack("[s,s]", "GET", "HEAD");
 	until = scope->upload ? json_integer(unix_s(scope->until)) : NULL;
+	pace = rate > 0 ? json_integer((json_int_t)rate) : NULL;
 	/* "o" takes over what it is given, also when packing fails; "s*" and "o*" leave a NULL out. */
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:s*, s:s*, s:o*, s:I, s:I, s:s}", "iss", server, "aud", device,
-					 "obj", object, "sub", terminal, "met", methods, "size", (json_int_t)scope->size, "sha256", sha256,
-					 "name", scope->upload ? NULL : scope->name, "until", until, "iat", (json_int_t)now_s, "exp",
-					 (json_int_t)(now_s + gs_ticket_lifetime_s), "jti", jti);
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:s*, s:s*, s:o*, s:o*, s:I, s:I, s:s}", "iss", server, "aud",
+					 device, "obj", object, "sub", terminal, "met", methods, "size", (json_int_t)scope->size, "sha256",
+					 sha256, "name", scope->upload ? NULL : scope->name, "until", until, "rate", pace, "iat",
+					 (json_int_t)now_s, "exp", (json_int_t)(now_s + gs_ticket_lifetime_s), "jti", jti);
 }
 
 GsDesignation gs_ticketing_issue(const GsTicketScope *scope)
@@ -78,7 +81,8 @@ GsDesignation gs_ticketing_issue(const GsTicketScope *scope)
 bool gs_ticketing_try(const GsTicketScope *scope, GsDesignation *designation)
 {
 	Datum values[] = {UUIDPGetDatum(scope->device), Int32GetDatum(gs_ticket_lifetime_s),
-					  Int64GetDatum(gs_device_silent_intervals)};
+					  Int64GetDatum(gs_device_silent_intervals), UUIDPGetDatum(scope->terminal)};
+	int64 now_s, rate;
 	char *server, *kid, *jti;
 	bytea *key;
 
@@ -90,8 +94,9 @@ bool gs_ticketing_try(const GsTicketScope *scope, GsDesignation *designation)
 	kid = gs_result_text(0, 3);
 	key = gs_result_bytea(0, 4);
 	jti = gs_reply_uuid_text(gs_result_uuid(0, 5));
+	now_s = gs_result_int64(0, 6);
+	rate = gs_result_int64(0, 8);
 	/* Made last: nothing raises between the making of the claims and the signer, which frees them. */
-	designation->ticket =
-		gs_session_sign("gs-ticket", kid, key, make_claims(scope, server, jti, gs_result_int64(0, 6)));
+	designation->ticket = gs_session_sign("gs-ticket", kid, key, make_claims(scope, server, jti, now_s, rate));
 	return true;
 }

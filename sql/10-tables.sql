@@ -79,7 +79,10 @@ CREATE TABLE groupshare.plan (
     max_shares int CHECK (max_shares >= 0),
     -- Of deleted shares whose bytes are still held, so many count nothing; NULL: none of them counts.
     free_held_bytes bigint CHECK (free_held_bytes >= 0),
-    copies int NOT NULL DEFAULT 1 CHECK (copies BETWEEN 1 AND 8)
+    copies int NOT NULL DEFAULT 1 CHECK (copies BETWEEN 1 AND 8),
+    -- Bytes a second, of all transfers of a terminal with one device; NULL: no limit. Below the least, what is under way at once
+    -- would take longer than clients wait.
+    transfer_rate_bytes bigint CHECK (transfer_rate_bytes BETWEEN 65536 AND 9007199254740991)
 );
 
 CREATE TABLE groupshare.terminal (

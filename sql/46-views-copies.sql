@@ -57,7 +57,8 @@ CREATE VIEW groupshare.quotas AS
     SELECT t.identifier AS terminal, t.plan, coalesce(u.used_bytes, 0) AS used_bytes, held.bytes AS held_bytes,
            coalesce(u.used_bytes, 0) + CASE WHEN p.free_held_bytes IS NULL THEN 0 ELSE greatest(held.bytes - p.free_held_bytes, 0) END
                AS counted_bytes,
-           p.quota_bytes, p.free_held_bytes, p.max_object_bytes, coalesce(u.shares, 0) AS shares, p.max_shares, p.copies
+           p.quota_bytes, p.free_held_bytes, p.max_object_bytes, coalesce(u.shares, 0) AS shares, p.max_shares, p.copies,
+           p.transfer_rate_bytes
       FROM groupshare.terminal t JOIN groupshare.plan p ON p.name = t.plan
       LEFT JOIN groupshare.usage u ON u.terminal_id = t.id
       CROSS JOIN LATERAL (SELECT coalesce(sum(s.size_bytes), 0)::bigint AS bytes FROM groupshare.share s

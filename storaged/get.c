@@ -188,13 +188,20 @@ static void read_done(void *owner)
 static ssize_t source_read(GsSource *source, uint8_t *buf, size_t size, bool *eof)
 {
 	Get *get = (Get *)((char *)source - offsetof(Get, source));
+	uint64_t room;
 	size_t left;
 
 	if (get->ready == 0)
 		return get->error != 0 ? GS_SOURCE_FAIL : GS_SOURCE_DEFER;
+	room = gs_pace_room(&get->transfer.paced);
+	if (room == 0)
+		return GS_SOURCE_DEFER;
 	left = get->filled[get->front] - get->taken;
 	if (size > left)
 		size = left;
+	if (size > room)
+		size = (size_t)room;
+	gs_pace_spend(&get->transfer.paced, size);
 	memcpy(buf, get->buffers[get->front] + get->taken, size);
 	get->taken += size;
 	get->to_send -= size;
@@ -401,6 +408,13 @@ static void get_closed(GsTransfer *transfer)
 		get_close(get);
 }
 
+static void paced_go(GsPaced *paced)
+{
+	Get *get = (Get *)((char *)paced - offsetof(Get, transfer) - offsetof(GsTransfer, paced));
+
+	gs_stream_resume(get->transfer.stream);
+}
+
 void gs_get_begin(GsStream *stream, const GsTicket *ticket)
 {
 	GsStore *store = gs_stream_program(stream);
@@ -413,7 +427,7 @@ void gs_get_begin(GsStream *stream, const GsTicket *ticket)
 	}
 	get->store = store;
 	get->fd = -1;
-	gs_transfer_open(store, &get->transfer, stream, ticket, get_closed);
+	gs_transfer_open(store, &get->transfer, stream, ticket, get_closed, paced_go);
 	submit(get, open_run, open_done);
 }
 

@@ -16,6 +16,7 @@
 #include "storaged/fetch.h"
 #include "storaged/fetch_http.h"
 #include "storaged/measure.h"
+#include "storaged/pace.h"
 #include "storaged/receipt.h"
 #include "storaged/routes.h"
 #include "storaged/scrub.h"
@@ -99,6 +100,7 @@ static void *worker_start(uv_loop_t *loop, const void *settings, int worker_inde
 	uv_timer_init(loop, &store->wait_timer);
 	store->wait_timer.data = store;
 	gs_staged_start(store);
+	gs_pace_start(store);
 	gs_measure_register();
 	if (!gs_fetch_http_start(&why)) {
 		gs_log(GS_LOG_ERROR, NULL, "cannot start", "error", why, NULL);
@@ -168,6 +170,7 @@ static void worker_stop(void *state)
 		uv_run(store->loop, UV_RUN_ONCE);
 	for (size_t i = 0; i < store->control_count; i++)
 		gs_control_stop(store->controls[i], &open_handles);
+	gs_pace_stop(store, &open_handles);
 	store->wait_timer.data = &open_handles;
 	gs_scrub_stop(store->scrub, &open_handles);
 	store->staged_timer.data = &open_handles;

@@ -91,6 +91,29 @@ static void write_run(void *owner)
 	}
 }
 
+/* The sender's window opens at the pace of its plan; without one, at that of the disk. */
+static void pay(GsPut *put)
+{
+	GsTransfer *transfer = &put->transfer;
+	uint64_t room;
+
+	while (transfer->stream != NULL && transfer->owed > 0 && (room = gs_pace_room(&transfer->paced)) > 0) {
+		size_t paid = room < transfer->owed ? (size_t)room : (size_t)transfer->owed;
+
+		transfer->owed -= paid;
+		gs_pace_spend(&transfer->paced, paid);
+		gs_stream_consume(transfer->stream, paid);
+	}
+}
+
+void gs_put_paid(GsPaced *paced)
+{
+	GsPut *put = (GsPut *)((char *)paced - offsetof(GsPut, transfer) - offsetof(GsTransfer, paced));
+
+	pay(put);
+	gs_put_pump(put);
+}
+
 static void write_done(void *owner)
 {
 	GsPut *put = owner;
@@ -101,7 +124,8 @@ static void write_done(void *owner)
 	if (!put->comparing)
 		gs_metric_add(&gs_metric_upload_bytes, (double)written);
 	if (put->transfer.stream != NULL)
-		gs_stream_consume(put->transfer.stream, written);
+		put->transfer.owed += written;
+	pay(put);
 	if (put->result != GS_STAGE_OK)
 		gs_put_fail(put, gs_put_stage_problem(put));
 	gs_put_pump(put);
@@ -120,6 +144,8 @@ void gs_put_pump(GsPut *put)
 	} else if (put->filling.bytes > 0) {
 		gs_blocks_move(&put->filling, &put->writing);
 		gs_put_submit(put, GS_JOB_WRITE, write_run, write_done);
+	} else if (put->transfer.owed > 0) {
+		return; /* gs_put_paid follows */
 	} else if (put->ended && put->comparing) {
 		gs_put_compare_finish(put);
 	} else if (put->ended && (put->kind == GS_PUT_WHOLE || gs_part_finish(put))) {

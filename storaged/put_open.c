@@ -64,7 +64,7 @@ GsPut *gs_put_new(GsStream *stream, const GsTicket *ticket, GsPutKind kind)
 	put->offset.size = (uint64_t)ticket->size_bytes;
 	put->expects = ticket->has_sha256;
 	memcpy(put->expected, ticket->sha256, GS_SHA256_BYTES);
-	gs_transfer_open(store, &put->transfer, stream, ticket, put_closed);
+	gs_transfer_open(store, &put->transfer, stream, ticket, put_closed, gs_put_paid);
 	return put;
 }
 

@@ -29,6 +29,8 @@ struct GsDamage;
 TAILQ_HEAD(GsDamageQueue, GsDamage);
 struct GsScrub;
 struct GsInventory;
+struct GsPace;
+TAILQ_HEAD(GsPaces, GsPace);
 struct GsFetch;
 TAILQ_HEAD(GsFetches, GsFetch);
 struct GsJob;
@@ -86,6 +88,8 @@ typedef struct GsStore {
 	bool draining;
 	size_t damage_count;
 	struct GsScrub *scrub;
+	struct GsPaces paces; /* of terminals whose plan has a rate (pace.h) */
+	uv_timer_t pace_timer;
 	struct GsFetches fetches;
 	size_t fetching; /* of them running */
 } GsStore;

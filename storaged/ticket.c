@@ -129,7 +129,7 @@ static bool read_optional(const json_t *claims, GsTicket *ticket)
 {
 	const json_t *sha256 = json_object_get(claims, "sha256");
 	const json_t *name = json_object_get(claims, "name");
-	const json_t *until = json_object_get(claims, "until");
+	const json_t *until = json_object_get(claims, "until"), *rate = json_object_get(claims, "rate");
 
 	ticket->has_sha256 = sha256 != NULL;
 	if (sha256 != NULL && !gs_hex_decode(json_string_value(sha256), ticket->sha256, GS_SHA256_BYTES))
@@ -138,6 +138,9 @@ static bool read_optional(const json_t *claims, GsTicket *ticket)
 		return false;
 	if (until != NULL && !json_is_integer(until))
 		return false;
+	if (rate != NULL && (json_integer_value(rate) <= 0 || json_integer_value(rate) > GS_SIZE_MAX))
+		return false; /* 0 also for what is no integer */
+	ticket->rate_bytes = json_integer_value(rate);
 	strcpy(ticket->name, name != NULL ? json_string_value(name) : "");
 	ticket->until_s = until != NULL ? json_integer_value(until) : 0;
 	return true;

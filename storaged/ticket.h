@@ -53,7 +53,8 @@ typedef struct GsTicket {
 	uint8_t sha256[GS_SHA256_BYTES];
 	char name[GS_TICKET_NAME_MAX + 1]; /* "" when absent */
 	int64_t issued_s, expires_s;
-	int64_t until_s; /* unfinished bytes are kept until then; at least expires_s */
+	int64_t rate_bytes; /* a second, over all transfers of the terminal; 0: no limit */
+	int64_t until_s;    /* unfinished bytes are kept until then; at least expires_s */
 } GsTicket;
 
 /* Replaces all keys of `server`. False when the table is full; the keys that fitted are in. */

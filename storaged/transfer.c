@@ -5,13 +5,15 @@
 #include "daemon/log.h"
 
 void gs_transfer_open(GsStore *store, GsTransfer *transfer, GsStream *stream, const GsTicket *ticket,
-					  void (*closed)(GsTransfer *transfer))
+					  void (*closed)(GsTransfer *transfer), void (*go)(GsPaced *paced))
 {
 	transfer->stream = stream;
 	transfer->ticket = *ticket;
 	transfer->closed = closed;
 	TAILQ_INSERT_TAIL(&store->open, transfer, link);
 	gs_stream_set_data(stream, transfer);
+	if (!gs_pace_join(store, &transfer->paced, ticket, go))
+		gs_stream_reset(stream);
 }
 
 void gs_transfer_closed(GsStream *stream)
@@ -23,6 +25,8 @@ void gs_transfer_closed(GsStream *stream)
 		return;
 	TAILQ_REMOVE(&store->open, transfer, link);
 	transfer->stream = NULL;
+	gs_pace_leave(&transfer->paced, transfer->owed);
+	transfer->owed = 0;
 	transfer->closed(transfer);
 }
 

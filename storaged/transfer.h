@@ -7,19 +7,21 @@
 #define GS_TRANSFER_H
 
 #include "daemon/stream.h"
-#include "storaged/store.h"
+#include "storaged/pace.h"
 
 typedef struct GsTransfer {
 	GsStream *stream;
 	GsTicket ticket;
 	/* The stream is closed, `stream` is NULL: for handlers that serve several kinds. */
 	void (*closed)(struct GsTransfer *transfer);
+	GsPaced paced;
+	uint64_t owed; /* bytes that came and wait to be paid (uploads of a terminal with a rate) */
 	TAILQ_ENTRY(GsTransfer) link;
 } GsTransfer;
 
-/* Makes it the stream's data. */
+/* Makes it the stream's data. `go`: gs_pace_room was 0 and is not any more. Out of memory: the stream is reset. */
 void gs_transfer_open(GsStore *store, GsTransfer *transfer, GsStream *stream, const GsTicket *ticket,
-					  void (*closed)(GsTransfer *transfer));
+					  void (*closed)(GsTransfer *transfer), void (*go)(GsPaced *paced));
 /* For GsHandler.closed. */
 void gs_transfer_closed(GsStream *stream);
 

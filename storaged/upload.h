@@ -91,6 +91,9 @@ void gs_put_pump(GsPut *put);
 void gs_put_data(GsStream *stream, const uint8_t *bytes, size_t size);
 void gs_put_end(GsStream *stream);
 
+/* The pace has room again: returns what is owed to the sender's window, as far as it goes, and goes on. */
+void gs_put_paid(GsPaced *paced);
+
 /* put_open.c -------------------------------------------------------------------------------------------------------
  */
 

@@ -70,6 +70,7 @@ static void check_claims(const json_t *claims, const GsTicket *ticket)
 	assert_string_equal(ticket->object.text, text(claims, "obj"));
 	assert_string_equal(ticket->terminal.text, text(claims, "sub"));
 	assert_int_equal(ticket->size_bytes, json_integer_value(json_object_get(claims, "size")));
+	assert_int_equal(ticket->rate_bytes, json_integer_value(json_object_get(claims, "rate"))); /* 0: none */
 	assert_int_equal(ticket->expires_s, json_integer_value(json_object_get(claims, "exp")));
 	assert_string_equal(ticket->name, name != NULL ? name : "");
 	assert_int_equal(ticket->has_sha256, sha256 != NULL);

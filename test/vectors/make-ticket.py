@@ -75,6 +75,7 @@ def main():
     add("download", ticket(DOWNLOAD), claims=DOWNLOAD)
     add("empty file", ticket(dict(UPLOAD, size=0)), claims=dict(UPLOAD, size=0))
     add("largest size", ticket(dict(UPLOAD, size=2**53 - 1)), claims=dict(UPLOAD, size=2**53 - 1))
+    add("with a rate", ticket(dict(UPLOAD, rate=1048576)), claims=dict(UPLOAD, rate=1048576))
     add("in its last second", good, claims=UPLOAD, now=UPLOAD["exp"])
     add("at the end of the leeway", good, claims=UPLOAD, now=UPLOAD["exp"] + LEEWAY)
     add("past the leeway", good, "expired", UPLOAD, now=UPLOAD["exp"] + LEEWAY + 1)
@@ -122,7 +123,8 @@ def main():
         add("without " + name, ticket(without(name)), "missing_claim", without(name))
     add("without exp", ticket(without("exp")), "malformed", without("exp"))
     for name, value in (("size", "67108864"), ("size", -1), ("size", 1.5), ("size", 2**53), ("met", "PUT"), ("met", []),
-                        ("met", [1]), ("obj", "../../etc/passwd"), ("obj", 5), ("sha256", "abc"), ("iat", "now")):
+                        ("met", [1]), ("obj", "../../etc/passwd"), ("obj", 5), ("sha256", "abc"), ("iat", "now"),
+                        ("rate", 0), ("rate", -1), ("rate", "fast"), ("rate", 2**53)):
         claims = dict(UPLOAD, **{name: value})
         add("%s is %s" % (name, json.dumps(value)), ticket(claims), "missing_claim", claims)
     add("exp is text", ticket(dict(UPLOAD, exp="never")), "malformed", dict(UPLOAD, exp="never"))
