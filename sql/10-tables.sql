@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Tables, constraints and indexes. Every rule that can be a constraint is one, so that it also holds against a DBA's own
--- UPDATE. `home` is the control server that owns a row and alone writes it.
+-- UPDATE. `home` is the control server that owns a row and alone writes it; what belongs to a row has that row's home, by its foreign
+-- key. (A foreign key to `server` instead would make each transaction lock the one row of this server, in a list of all who do.)
 \echo Use "CREATE EXTENSION groupshare" to load this file. \quit
 
 CREATE SCHEMA groupshare;
@@ -98,6 +99,7 @@ CREATE TABLE groupshare.terminal (
     latitude float8 CHECK (latitude BETWEEN -90 AND 90),
     longitude float8 CHECK (longitude BETWEEN -180 AND 180),
     created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (id, home),
     CHECK ((latitude IS NULL) = (longitude IS NULL)),
     CHECK ((public_key IS NULL) = (enrolled_at IS NULL))
 );
@@ -119,10 +121,11 @@ CREATE INDEX used_challenge_expiry ON groupshare.used_challenge (expires_at);
 
 -- What a terminal holds of its plan's quota: pending and stored shares. Charged by a guarded UPDATE.
 CREATE TABLE groupshare.usage (
-    terminal_id uuid PRIMARY KEY REFERENCES groupshare.terminal ON DELETE CASCADE,
-    home uuid NOT NULL REFERENCES groupshare.server,
+    terminal_id uuid PRIMARY KEY,
+    home uuid NOT NULL,
     used_bytes bigint NOT NULL DEFAULT 0 CHECK (used_bytes >= 0),
-    shares int NOT NULL DEFAULT 0 CHECK (shares >= 0)
+    shares int NOT NULL DEFAULT 0 CHECK (shares >= 0),
+    FOREIGN KEY (terminal_id, home) REFERENCES groupshare.terminal (id, home) ON DELETE CASCADE
 ) WITH (fillfactor = 70);
 
 -- Groups -----------------------------------------------------------------------------------------------------------------
@@ -144,6 +147,7 @@ CREATE TABLE groupshare.sharing_group (
     created_at timestamptz NOT NULL DEFAULT now(),
     established_at timestamptz,
     dissolved_at timestamptz,
+    UNIQUE (id, home),
     CHECK (state <> 'live' OR join_rule IS NOT NULL),
     CHECK ((state = 'dissolved') = (dissolved_at IS NOT NULL))
 );
@@ -152,10 +156,11 @@ CREATE INDEX sharing_group_part ON groupshare.sharing_group USING gin (name_gram
 
 -- Who may join by the rule "listed": identifiers, also of terminals that do not exist yet.
 CREATE TABLE groupshare.group_listed (
-    group_id uuid NOT NULL REFERENCES groupshare.sharing_group ON DELETE CASCADE,
-    home uuid NOT NULL REFERENCES groupshare.server,
+    group_id uuid NOT NULL,
+    home uuid NOT NULL,
     identifier text NOT NULL CHECK (groupshare.is_identifier(identifier)),
-    PRIMARY KEY (group_id, identifier)
+    PRIMARY KEY (group_id, identifier),
+    FOREIGN KEY (group_id, home) REFERENCES groupshare.sharing_group (id, home) ON DELETE CASCADE
 );
 
 -- Transaction numbers mean something within one cluster only: a database restored from a dump begins a new era, since this row is not
@@ -172,9 +177,9 @@ CREATE FUNCTION groupshare.current_era() RETURNS bigint
 
 -- One row for a terminal and group, ever; extension/member.c holds the only setter of `state` and the table of legal moves.
 CREATE TABLE groupshare.membership (
-    group_id uuid NOT NULL REFERENCES groupshare.sharing_group ON DELETE CASCADE,
+    group_id uuid NOT NULL,
     terminal_id uuid NOT NULL REFERENCES groupshare.terminal ON DELETE CASCADE,
-    home uuid NOT NULL REFERENCES groupshare.server,
+    home uuid NOT NULL,
     state text NOT NULL CHECK (state IN
         ('invited', 'pending', 'member', 'administrator', 'refused', 'left', 'removed', 'banned')),
     since timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -187,7 +192,8 @@ CREATE TABLE groupshare.membership (
     -- The transaction by which it came in. A snapshot may show the transaction that took it, or not: its events are later than it.
     came_xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
     CHECK ((state = 'invited') = (invited_role IS NOT NULL)),
-    PRIMARY KEY (group_id, terminal_id)
+    PRIMARY KEY (group_id, terminal_id),
+    FOREIGN KEY (group_id, home) REFERENCES groupshare.sharing_group (id, home) ON DELETE CASCADE
 );
 CREATE INDEX membership_group ON groupshare.membership (group_id, terminal_id)
     WHERE state IN ('member', 'administrator');
@@ -197,13 +203,14 @@ CREATE INDEX membership_terminal ON groupshare.membership (terminal_id, group_id
 
 CREATE TABLE groupshare.inquiry (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    home uuid NOT NULL REFERENCES groupshare.server,
-    group_id uuid NOT NULL REFERENCES groupshare.sharing_group ON DELETE CASCADE,
+    home uuid NOT NULL,
+    group_id uuid NOT NULL,
     terminal_id uuid NOT NULL REFERENCES groupshare.terminal ON DELETE CASCADE,
     state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'allowed', 'refused', 'cancelled', 'expired')),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     decided_at timestamptz,
     decided_by uuid REFERENCES groupshare.terminal,
+    FOREIGN KEY (group_id, home) REFERENCES groupshare.sharing_group (id, home) ON DELETE CASCADE,
     CHECK ((state = 'open') = (decided_at IS NULL))
 );
 CREATE UNIQUE INDEX inquiry_one_open ON groupshare.inquiry (group_id, terminal_id) WHERE state = 'open';
@@ -327,8 +334,8 @@ CREATE TABLE groupshare.network (
 
 CREATE TABLE groupshare.share (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    home uuid NOT NULL REFERENCES groupshare.server,
-    owner uuid NOT NULL REFERENCES groupshare.terminal,
+    home uuid NOT NULL,
+    owner uuid NOT NULL,
     name text NOT NULL CHECK (groupshare.is_share_name(name)),
     size_bytes bigint NOT NULL CHECK (size_bytes BETWEEN 0 AND 9007199254740991),
     sha256 bytea CHECK (octet_length(sha256) = 32),
@@ -340,6 +347,8 @@ CREATE TABLE groupshare.share (
     deleted_at timestamptz,
     -- Deleted, and some device has not confirmed yet that the bytes are gone.
     held boolean NOT NULL DEFAULT false,
+    UNIQUE (id, home),
+    FOREIGN KEY (owner, home) REFERENCES groupshare.terminal (id, home),
     CHECK (NOT held OR state = 'deleted'),
     CHECK (state <> 'stored' OR (sha256 IS NOT NULL AND stored_at IS NOT NULL)),
     CHECK ((state = 'deleted') = (deleted_at IS NOT NULL))
@@ -349,19 +358,20 @@ CREATE UNIQUE INDEX share_owner_name ON groupshare.share (owner, name) WHERE sta
 
 -- The groups a share is visible in, when all_groups is false.
 CREATE TABLE groupshare.share_group (
-    share_id uuid NOT NULL REFERENCES groupshare.share ON DELETE CASCADE,
+    share_id uuid NOT NULL,
     group_id uuid NOT NULL REFERENCES groupshare.sharing_group ON DELETE CASCADE,
-    home uuid NOT NULL REFERENCES groupshare.server,
+    home uuid NOT NULL,
     since timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (share_id, group_id)
+    PRIMARY KEY (share_id, group_id),
+    FOREIGN KEY (share_id, home) REFERENCES groupshare.share (id, home) ON DELETE CASCADE
 );
 CREATE INDEX share_group_group ON groupshare.share_group (group_id);
 
 -- Where a share's bytes are: the object's id on the device is the copy's id.
 CREATE TABLE groupshare.share_copy (
     object uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    home uuid NOT NULL REFERENCES groupshare.server,
-    share_id uuid NOT NULL REFERENCES groupshare.share ON DELETE CASCADE,
+    home uuid NOT NULL,
+    share_id uuid NOT NULL,
     device_id uuid NOT NULL REFERENCES groupshare.device,
     -- quarantined: its bytes are not what they should be; missing: they are gone. Neither is ever designated.
     state text NOT NULL DEFAULT 'pending'
@@ -371,6 +381,8 @@ CREATE TABLE groupshare.share_copy (
     stored_at timestamptz,
     failed_at timestamptz,
     found_sha256 bytea CHECK (octet_length(found_sha256) = 32),
+    UNIQUE (object, device_id, home),
+    FOREIGN KEY (share_id, home) REFERENCES groupshare.share (id, home) ON DELETE CASCADE,
     CHECK (state NOT IN ('quarantined', 'missing') OR failed_at IS NOT NULL)
 );
 CREATE UNIQUE INDEX share_copy_pending ON groupshare.share_copy (share_id) WHERE state = 'pending';
@@ -380,14 +392,15 @@ CREATE INDEX share_copy_leaving ON groupshare.share_copy (device_id) WHERE leavi
 CREATE INDEX share_copy_failed ON groupshare.share_copy (failed_at) WHERE state IN ('quarantined', 'missing');
 
 CREATE TABLE groupshare.reservation (
-    object uuid PRIMARY KEY REFERENCES groupshare.share_copy ON DELETE CASCADE,
-    home uuid NOT NULL REFERENCES groupshare.server,
-    device_id uuid NOT NULL REFERENCES groupshare.device,
+    object uuid PRIMARY KEY,
+    home uuid NOT NULL,
+    device_id uuid NOT NULL,
     size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
     state text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'settled', 'expired', 'cancelled')),
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
     ended_at timestamptz,
+    FOREIGN KEY (object, device_id, home) REFERENCES groupshare.share_copy (object, device_id, home) ON DELETE CASCADE,
     CHECK ((state = 'live') = (ended_at IS NULL))
 );
 CREATE INDEX reservation_expiry ON groupshare.reservation (expires_at) WHERE state = 'live';
@@ -413,17 +426,18 @@ CREATE UNIQUE INDEX placement_policy_group ON groupshare.placement_policy (group
 
 -- Each decision of placement, kept with its allocation.
 CREATE TABLE groupshare.placement (
-    object uuid PRIMARY KEY REFERENCES groupshare.share_copy ON DELETE CASCADE,
-    home uuid NOT NULL REFERENCES groupshare.server,
+    object uuid PRIMARY KEY,
+    home uuid NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),
     location text NOT NULL,
-    device_id uuid NOT NULL REFERENCES groupshare.device,
+    device_id uuid NOT NULL,
     distance int NOT NULL,
     candidates jsonb NOT NULL,
     latitude float8,
     longitude float8,
     policy_id uuid REFERENCES groupshare.placement_policy,
-    policy_error text
+    policy_error text,
+    FOREIGN KEY (object, device_id, home) REFERENCES groupshare.share_copy (object, device_id, home) ON DELETE CASCADE
 );
 CREATE INDEX placement_at ON groupshare.placement (at);
 
