@@ -95,13 +95,15 @@ static GsPlan walk_plan = {
 
 /* The copies that the fullest device can give away without falling below the average, the smallest last, to a device
  * below it that has no copy of the share. None while some are still on their way, and none that has just found no
- * place (it is in copy_need until its pause is over): so the job ends also when nothing can be moved. By what the
- * catalog has there: deleted bytes are held for a while. */
+ * place (it is in copy_need until its pause is over): so the job ends also when nothing can be moved. A device's load
+ * is what lies there and is promised by its ledger row, without what is to be deleted or bad: those copies are few and
+ * have an index, while the sum of all copies would read the whole catalog at each step. */
 static GsPlan balance_plan = {
 	.sql =
-		"WITH load AS (SELECT d.id, l.capacity_bytes::numeric AS capacity, (SELECT coalesce(sum(s.size_bytes), 0)"
-		"     FROM groupshare.share_copy c JOIN groupshare.share s ON s.id = c.share_id"
-		"     WHERE c.device_id = d.id AND c.state IN ('stored', 'pending')) AS bytes"
+		"WITH load AS (SELECT d.id, l.capacity_bytes::numeric AS capacity, l.held_bytes + l.reserved_bytes"
+		"     - (SELECT coalesce(sum(s.size_bytes), 0) FROM groupshare.share_copy c"
+		"     JOIN groupshare.share s ON s.id = c.share_id WHERE c.device_id = d.id AND c.stored_at IS NOT NULL"
+		"     AND c.state IN ('quarantined', 'missing', 'abandoned')) AS bytes"
 		"   FROM groupshare.device d JOIN groupshare.device_ledger l ON l.device_id = d.id"
 		"   WHERE d.state = 'active' AND l.epoch IS NOT NULL AND l.capacity_bytes > 0"
 		"     AND NOT EXISTS (SELECT 1 FROM groupshare.share_copy c JOIN groupshare.device a ON a.id = c.device_id"

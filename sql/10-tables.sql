@@ -389,6 +389,7 @@ CREATE UNIQUE INDEX share_copy_pending ON groupshare.share_copy (share_id) WHERE
 CREATE INDEX share_copy_share ON groupshare.share_copy (share_id);
 CREATE INDEX share_copy_device ON groupshare.share_copy (device_id);
 CREATE INDEX share_copy_leaving ON groupshare.share_copy (device_id) WHERE leaving AND state = 'stored';
+CREATE INDEX share_copy_going ON groupshare.share_copy (device_id) WHERE state IN ('quarantined', 'missing', 'abandoned');
 CREATE INDEX share_copy_failed ON groupshare.share_copy (failed_at) WHERE state IN ('quarantined', 'missing');
 
 CREATE TABLE groupshare.reservation (

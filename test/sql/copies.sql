@@ -217,6 +217,12 @@ SELECT groupshare.start_job('rebalance', pace => 2) AS job \gset
 SELECT pg_temp.rounds(12) \g /dev/null
 SELECT results_eq('SELECT device, count(*) FROM groupshare.copies GROUP BY 1 ORDER BY 1', $$ VALUES ('far', 4::bigint), ('new', 2) $$, 'balanced to 5 percent of the average');
 SELECT is(state, 'done', 'and it ends') FROM groupshare.jobs WHERE id = :job;
+-- What the jobs above left behind: copies moved, lost, found bad and to be deleted. The sums of rebalance need no look at the good ones.
+SELECT is(l.held_bytes + l.reserved_bytes - (SELECT coalesce(sum(s.size_bytes), 0) FROM groupshare.share_copy c JOIN groupshare.share s ON s.id = c.share_id
+        WHERE c.device_id = d.id AND c.stored_at IS NOT NULL AND c.state IN ('quarantined', 'missing', 'abandoned')),
+    (SELECT coalesce(sum(s.size_bytes), 0) FROM groupshare.share_copy c JOIN groupshare.share s ON s.id = c.share_id
+        WHERE c.device_id = d.id AND c.state IN ('stored', 'pending')), d.name || ': the ledger knows what lies there')
+  FROM groupshare.device d JOIN groupshare.device_ledger l ON l.device_id = d.id WHERE l.epoch IS NOT NULL;
 
 SELECT * FROM finish();
 ROLLBACK;
