@@ -9,9 +9,20 @@ my %session = map { $_ => session_of('cs1', $_) } $ann, $bob, $eve;
 my $cs      = new_stub_server(name => 'cs1');
 my $gateway = start_gateway(servers => [$cs], settings => { gateway => { event_heartbeat_ms => 200, max_event_waiters => 6 } });
 
-sub poll { my ($who, $query) = @_; return http('GET', $gateway->url . "/v1/events?$query", token => $session{$who}) }
-sub poll_begin { my ($who, $query) = @_; return http_begin('GET', $gateway->url . "/v1/events?$query", token => $session{$who}) }
-sub ids { my ($reply) = @_; return join ',', map { $_->{id} } @{ $reply->{json}{events} || ['?'] } }
+# curl has more patience than the longest wait, so that an event that wakes nobody is told from no answer.
+sub asked_for { my ($who, $query) = @_; return ('GET', $gateway->url . "/v1/events?$query", token => $session{$who}, timeout_s => 90) }
+sub poll { return http(asked_for(@_)) }
+sub poll_begin { return http_begin(asked_for(@_)) }
+
+# The ids of its events, or what it is instead.
+sub ids {
+    my ($reply) = @_;
+    my $events = ref $reply->{json} eq 'HASH' && $reply->{json}{events};
+    return $events ? join ',', map { $_->{id} } @{$events} : "status $reply->{status}, curl $reply->{curl}: $reply->{body}";
+}
+
+# Called so often, and each call has ended: who asks just when the database goes away is told so, and not kept waiting.
+sub asked { my ($calls) = @_; return wait_for(sub { $cs->calls == $calls && $cs->running == 0 }, 'her to wait') }
 sub waiters { return http('GET', $gateway->url . '/metrics')->{body} =~ /^groupshare_gateway_event_waiters(?:\{[^}]*\})? (\d+)/m ? $1 : die }
 
 # An event stream: what it has got so far, by its file.
@@ -43,17 +54,17 @@ is(ids(poll($ann, 'after=0&wait=30')), '1', 'what is there already is not waited
 is(ids(poll($ann, 'after=1&wait=0')),  '',  'and not given twice');
 $calls = $cs->calls;
 $hers  = poll_begin($ann, 'after=1&wait=30');
-wait_for(sub { $cs->calls == $calls + 1 }, 'her to wait');
+asked($calls + 1);
 $cs->add_event($ann, "$bob,$ann");
 is(ids(http_finish($hers)), '2', 'a notification for several');
 $calls = $cs->calls;
 $hers  = poll_begin($ann, 'after=2&wait=30');
-wait_for(sub { $cs->calls == $calls + 1 }, 'her to wait');
+asked($calls + 1);
 $cs->add_event($ann, '');
 is(ids(http_finish($hers)), '3', 'a notification for all');
 $calls = $cs->calls;
 $hers  = poll_begin($ann, 'after=3&wait=30');
-wait_for(sub { $cs->calls == $calls + 1 }, 'her to wait');
+asked($calls + 1);
 $cs->sql(q{SELECT pg_notify('groupshare_event', :'x')}, x => $_) for 'nonsense', ',,,', $eve, substr($ann, 0, 35);
 is($cs->calls, $calls + 1, 'notifications for others do not have her asked for');
 $cs->add_event($ann, 'not her name');
