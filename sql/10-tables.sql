@@ -2,6 +2,7 @@
 -- Tables, constraints and indexes. Every rule that can be a constraint is one, so that it also holds against a DBA's own
 -- UPDATE. `home` is the control server that owns a row and alone writes it; what belongs to a row has that row's home, by its foreign
 -- key. (A foreign key to `server` instead would make each transaction lock the one row of this server, in a list of all who do.)
+-- Of what such a key refers to, only the first column may lead an index: a check planned while the table is empty may take any.
 \echo Use "CREATE EXTENSION groupshare" to load this file. \quit
 
 CREATE SCHEMA groupshare;
@@ -381,7 +382,7 @@ CREATE TABLE groupshare.share_copy (
     stored_at timestamptz,
     failed_at timestamptz,
     found_sha256 bytea CHECK (octet_length(found_sha256) = 32),
-    UNIQUE (object, device_id, home),
+    UNIQUE (object, home),
     FOREIGN KEY (share_id, home) REFERENCES groupshare.share (id, home) ON DELETE CASCADE,
     CHECK (state NOT IN ('quarantined', 'missing') OR failed_at IS NOT NULL)
 );
@@ -395,13 +396,13 @@ CREATE INDEX share_copy_failed ON groupshare.share_copy (failed_at) WHERE state 
 CREATE TABLE groupshare.reservation (
     object uuid PRIMARY KEY,
     home uuid NOT NULL,
-    device_id uuid NOT NULL,
+    device_id uuid NOT NULL, -- its copy's
     size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
     state text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'settled', 'expired', 'cancelled')),
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
     ended_at timestamptz,
-    FOREIGN KEY (object, device_id, home) REFERENCES groupshare.share_copy (object, device_id, home) ON DELETE CASCADE,
+    FOREIGN KEY (object, home) REFERENCES groupshare.share_copy (object, home) ON DELETE CASCADE,
     CHECK ((state = 'live') = (ended_at IS NULL))
 );
 CREATE INDEX reservation_expiry ON groupshare.reservation (expires_at) WHERE state = 'live';
@@ -431,14 +432,14 @@ CREATE TABLE groupshare.placement (
     home uuid NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),
     location text NOT NULL,
-    device_id uuid NOT NULL,
+    device_id uuid NOT NULL, -- its copy's
     distance int NOT NULL,
     candidates jsonb NOT NULL,
     latitude float8,
     longitude float8,
     policy_id uuid REFERENCES groupshare.placement_policy,
     policy_error text,
-    FOREIGN KEY (object, device_id, home) REFERENCES groupshare.share_copy (object, device_id, home) ON DELETE CASCADE
+    FOREIGN KEY (object, home) REFERENCES groupshare.share_copy (object, home) ON DELETE CASCADE
 );
 CREATE INDEX placement_at ON groupshare.placement (at);
 

@@ -14,6 +14,12 @@ SELECT is(
           SELECT 1 FROM pg_constraint f WHERE f.contype = 'f' AND f.conrelid = c.oid AND a.attnum = ANY (f.conkey))),
     NULL, 'each home is bound by a foreign key');
 
+-- The check is planned once a session, perhaps while the table is empty: it must not walk all copies of a device ever after.
+SELECT is(
+    (SELECT string_agg(f.conname || ' by ' || i.indexrelid::regclass, ', ') FROM pg_constraint f JOIN pg_index i ON i.indrelid = f.confrelid
+      WHERE f.contype = 'f' AND f.connamespace = 'groupshare'::regnamespace AND i.indkey[0] = ANY (f.confkey[2:])),
+    NULL, 'no check of a foreign key of two columns can go by the second one');
+
 SELECT pg_temp.group_of_ann('G', 'anyone') AS g \gset
 INSERT INTO groupshare.server (name) VALUES ('elsewhere') RETURNING id AS elsewhere \gset
 SELECT throws_ok(format($$ UPDATE groupshare.membership SET home = %L WHERE group_id = %L $$, :'elsewhere', :'g'), '23503', NULL,
