@@ -201,6 +201,12 @@ static Jsonb *read_work(const Device *device)
 	return gs_result_jsonb(0, 1);
 }
 
+/* The device takes it for the time at which it called, so the first thing: before any lock is waited for. */
+static int64 unix_us(void)
+{
+	return GetCurrentTimestamp() + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
 PG_FUNCTION_INFO_V1(gs_device_announce);
 /* device_announce(epoch, url, capacity_bytes, free_bytes, staged_bytes, report_interval_ms, version) */
 Datum gs_device_announce(PG_FUNCTION_ARGS)
@@ -212,6 +218,7 @@ Datum gs_device_announce(PG_FUNCTION_ARGS)
 							 .staged_bytes = PG_GETARG_INT64(4),
 							 .report_interval_ms = PG_GETARG_INT32(5),
 							 .version = text_to_cstring(PG_GETARG_TEXT_PP(6))};
+	int64 now_us = unix_us();
 	Device device;
 	GsSelf *self;
 	GsReply reply;
@@ -231,6 +238,7 @@ Datum gs_device_announce(PG_FUNCTION_ARGS)
 	gs_reply_text(&reply, "server_name", self->name);
 	gs_reply_uuid(&reply, "device", &device.id);
 	gs_reply_text(&reply, "device_name", device.name);
+	gs_reply_int64(&reply, "now", now_us);
 	gs_reply_jsonb(&reply, "keys", read_keys(&device));
 	gs_reply_jsonb(&reply, "work", work);
 	gs_plan_close();
@@ -246,6 +254,7 @@ Datum gs_device_report(PG_FUNCTION_ARGS)
 							 .free_bytes = PG_GETARG_INT64(2),
 							 .staged_bytes = PG_GETARG_INT64(3),
 							 .read_only = PG_GETARG_BOOL(4)};
+	int64 now_us = unix_us();
 	Device device;
 	GsReply reply;
 	Jsonb *work;
@@ -257,6 +266,7 @@ Datum gs_device_report(PG_FUNCTION_ARGS)
 	if (!gs_ledger_report(&device.id, &report))
 		raise_late_report(&report);
 	gs_reply_begin(&reply);
+	gs_reply_int64(&reply, "now", now_us);
 	gs_reply_jsonb(&reply, "keys", read_keys(&device));
 	gs_reply_jsonb(&reply, "work", gs_replica_add_work(&device.id, gs_inventory_add_work(&device.id, work)));
 	gs_plan_close();

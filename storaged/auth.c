@@ -2,8 +2,6 @@
 /* Tickets to problems; see auth.h. */
 #include "storaged/auth.h"
 
-#include <time.h>
-
 #include "daemon/response.h"
 
 static void refuse(GsStream *stream, GsTicketError error)
@@ -49,7 +47,7 @@ bool gs_auth_check(GsStream *stream, const GsStore *store, GsTicket *ticket)
 						"send Authorization: Bearer TICKET, as the notice's answer gave it", 0);
 		return false;
 	}
-	error = gs_ticket_verify(&store->keys, bearer != NULL ? bearer : query, (int64_t)time(NULL), ticket);
+	error = gs_ticket_verify(&store->keys, bearer != NULL ? bearer : query, gs_boot_us(), ticket);
 	if (error != GS_TICKET_OK) {
 		refuse(stream, error);
 		return false;

@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define NOW_US_MAX INT64_C(253402300800000000) /* the year 10000 */
+
 static void call_begin(GsCall *call, const char *sql)
 {
 	call->sql = sql;
@@ -223,6 +225,12 @@ static bool parse_work(const json_t *object, GsReply *reply)
 	return true;
 }
 
+static bool parse_now(const json_t *object, GsReply *reply)
+{
+	reply->now_us = json_integer_value(json_object_get(object, "now"));
+	return reply->now_us > 0 && reply->now_us <= NOW_US_MAX;
+}
+
 bool gs_reply_parse_announce(const char *text, GsReply *reply)
 {
 	json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
@@ -232,8 +240,8 @@ bool gs_reply_parse_announce(const char *text, GsReply *reply)
 	memset(reply, 0, sizeof(*reply));
 	good = gs_uuid_parse(json_string_value(json_object_get(value, "server")), &reply->server) &&
 		   gs_uuid_parse(json_string_value(json_object_get(value, "device")), &reply->device) && name != NULL &&
-		   strlen(name) <= GS_CONTROL_NAME_MAX && parse_keys(value, reply) && reply->has_keys &&
-		   parse_work(value, reply);
+		   strlen(name) <= GS_CONTROL_NAME_MAX && parse_now(value, reply) && parse_keys(value, reply) &&
+		   reply->has_keys && parse_work(value, reply);
 	if (good)
 		strcpy(reply->server_name, name);
 	json_decref(value);
@@ -246,7 +254,7 @@ bool gs_reply_parse_report(const char *text, GsReply *reply)
 	bool good;
 
 	memset(reply, 0, sizeof(*reply));
-	good = json_is_object(value) && parse_keys(value, reply) && parse_work(value, reply);
+	good = json_is_object(value) && parse_now(value, reply) && parse_keys(value, reply) && parse_work(value, reply);
 	json_decref(value);
 	return good;
 }

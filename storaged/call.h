@@ -42,6 +42,7 @@ typedef struct GsFetchOrder {
 typedef struct GsReply {
 	GsUuid server, device; /* announce only */
 	char server_name[GS_CONTROL_NAME_MAX + 1];
+	int64_t now_us; /* there, since 1970 */
 	bool has_keys;
 	size_t key_count;
 	struct {

@@ -190,9 +190,10 @@ static void report_fired(uv_timer_t *timer)
 /* Answers: each returns what is wrong with it, or NULL ----------------------------------------------------------------
  */
 
-/* Work, then keys: no ticket is good before all revocations in force are known, which may take several pages. */
+/* Time, work, then keys: no ticket is good before all revocations in force are known, which may take several pages. */
 static void take_work(GsControl *control)
 {
+	gs_clock_set(&control->server->clock, control->reply.now_us, control->link.called_us);
 	gs_work_take(control->store, control->server, control->reply.work, control->reply.work_count);
 	if (control->reply.more_revoked)
 		control->report_due = true;
@@ -202,13 +203,14 @@ static const char *take_keys(GsControl *control)
 {
 	GsTicketKey keys[GS_TICKET_KEYS_MAX];
 	const GsReply *reply = &control->reply;
+	const GsServer *server = control->server;
 
 	for (size_t i = 0; i < reply->key_count; i++) {
-		keys[i] = (GsTicketKey){.server = control->server->id, .device = control->server->device};
+		keys[i] = (GsTicketKey){.server = server->id, .device = server->device, .clock = &server->clock};
 		strcpy(keys[i].kid, reply->keys[i].kid);
 		memcpy(keys[i].key, reply->keys[i].key, GS_TICKET_KEY_BYTES);
 	}
-	return gs_ticket_keys_replace(&control->store->keys, &control->server->id, keys, reply->key_count)
+	return gs_ticket_keys_replace(&control->store->keys, &server->id, keys, reply->key_count)
 			   ? NULL
 			   : "more than 64 ticket keys";
 }

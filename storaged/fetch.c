@@ -16,6 +16,8 @@
 #include "storaged/measure.h"
 #include "storaged/receipt.h"
 
+#define KEEP_S 86400 /* what is paused; an order or a deletion comes long before */
+
 static const char *const reasons[GS_FETCH_ENDS] = {
 	[GS_FETCH_SOURCE_MISSING] = "source_missing",
 	[GS_FETCH_SOURCE_DAMAGED] = "source_damaged",
@@ -66,6 +68,7 @@ static GsFetch *fetch_new(GsStore *store, GsServer *server, const GsFetchOrder *
 	fetch->rate_bytes = settings->fetch_rate_bytes / (settings->max_fetches > 0 ? settings->max_fetches : 1);
 	fetch->min_rate_bytes = settings->common.min_body_rate_bytes;
 	fetch->stall_ms = settings->common.send_stall_timeout_ms;
+	fetch->until_s = gs_clock_now_s(&server->clock) + KEEP_S;
 	fetch->listed = true;
 	TAILQ_INSERT_TAIL(&store->fetches, fetch, link);
 	return fetch;

@@ -57,6 +57,7 @@ typedef struct GsFetch {
 	/* The thread's until it has ended: */
 	char *ca;
 	int64_t rate_bytes, min_rate_bytes, stall_ms;
+	int64_t until_s; /* by the server's clock: what is paused is kept until then */
 	GsStaged *place; /* what `stage` goes back into when it is paused */
 	GsStage stage;
 	GsStageResult disk; /* of the last step on disk */

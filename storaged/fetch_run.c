@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
@@ -20,7 +19,6 @@
 #define RETRY_FIRST_MS 500
 #define RETRY_MOST_MS 8000
 #define TICKET_WAIT_MS 20000
-#define KEEP_S 86400 /* what is paused; an order or a deletion comes long before */
 
 static bool is_stopped(void *owner)
 {
@@ -78,17 +76,16 @@ static GsFetchEnd look(GsFetch *fetch)
 
 static GsFetchEnd open_stage(GsFetch *fetch)
 {
-	int64_t until_s = (int64_t)time(NULL) + KEEP_S;
 	GsFetchEnd end = fetch->resumed ? GS_FETCH_GOING : look(fetch);
 
 	if (end != GS_FETCH_GOING)
 		return end;
 	fetch->opened = true;
 	if (fetch->resumed)
-		fetch->disk = gs_stage_resume(&fetch->stage, until_s);
+		fetch->disk = gs_stage_resume(&fetch->stage, fetch->until_s);
 	else
 		fetch->disk = gs_stage_open_resumable(&fetch->stage, &fetch->store->disk, &fetch->active.object,
-											  &fetch->server->id, fetch->size_bytes, until_s);
+											  &fetch->server->id, fetch->size_bytes, fetch->until_s);
 	gs_fault_exit("fetch_opened");
 	while (fetch->disk == GS_STAGE_OK && fetch->stage.hashed_bytes < fetch->stage.written_bytes) {
 		if (is_stopped(fetch))

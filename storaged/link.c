@@ -242,6 +242,7 @@ static void call_timed_out(uv_timer_t *timer)
 void gs_link_call(GsLink *link, const GsCall *call)
 {
 	set_state(link, GS_LINK_CALLING);
+	link->called_us = gs_boot_us();
 	uv_timer_start(&link->timer, call_timed_out, CALL_TIMEOUT_MS, 0);
 	if (PQsendQueryParams(link->conn, call->sql, call->count, NULL, call->values, NULL, NULL, 0) == 0)
 		gs_link_drop(link, PQerrorMessage(link->conn));

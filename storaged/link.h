@@ -44,6 +44,7 @@ typedef struct GsLink {
 	unsigned failures; /* since gs_link_praise */
 	struct pg_conn *conn;
 	struct pg_result *result; /* first of the call on the wire */
+	int64_t called_us;        /* gs_boot_us when the last call was sent */
 	uv_poll_t *poll;  /* of its own allocation: libpq may change the socket, a closing handle lives on for a turn */
 	uv_timer_t timer; /* pause, connect time-out, call time-out: whichever the state is waiting for */
 	GsJob job;

@@ -19,7 +19,7 @@ static bool same_scope(const GsRevocation *a, const GsRevocation *b)
 		   (!a->has_object || gs_uuid_equal(&a->object, &b->object));
 }
 
-static void sweep(GsRevocations *revocations, int64_t now_s)
+static void sweep(GsRevocations *revocations, int64_t boot_us)
 {
 	for (size_t i = 0; i < GS_REVOCATION_BUCKETS; i++) {
 		GsRevocation **at = &revocations->buckets[i];
@@ -27,7 +27,7 @@ static void sweep(GsRevocations *revocations, int64_t now_s)
 		while (*at != NULL) {
 			GsRevocation *entry = *at;
 
-			if (entry->until_s + GS_TICKET_LEEWAY_S >= now_s) {
+			if (entry->until_s + GS_TICKET_LEEWAY_S >= gs_clock_s(entry->clock, boot_us)) {
 				at = &entry->next;
 				continue;
 			}
@@ -57,7 +57,7 @@ static bool refuse_all(GsRevocations *revocations, const GsRevocation *told)
 	return true;
 }
 
-bool gs_revocation_add(GsRevocations *revocations, const GsRevocation *told, int64_t now_s)
+bool gs_revocation_add(GsRevocations *revocations, const GsRevocation *told, int64_t boot_us)
 {
 	size_t bucket = bucket_of(told->has_terminal ? &told->terminal : &told->object);
 	GsRevocation *entry;
@@ -72,7 +72,7 @@ bool gs_revocation_add(GsRevocations *revocations, const GsRevocation *told, int
 		return true;
 	}
 	if (revocations->count >= GS_REVOCATIONS_MAX)
-		sweep(revocations, now_s);
+		sweep(revocations, boot_us);
 	entry = revocations->count < GS_REVOCATIONS_MAX ? malloc(sizeof(*entry)) : NULL;
 	if (entry == NULL)
 		return refuse_all(revocations, told);

@@ -3,7 +3,7 @@
  * Revoked tickets (doc/contracts.md section 4): what a control server has said, until the last ticket that it concerns
  * has expired. Bounded; when there are more than fit, all tickets of that server issued so far are refused, which costs
  * honest terminals a new notice and lets nobody in. In memory only: an announcement's answer tells all that is in
- * force. Loop thread only; no clock of its own.
+ * force. Loop thread only; the clocks are those of the servers that revoked.
  */
 #ifndef GS_REVOCATION_H
 #define GS_REVOCATION_H
@@ -16,6 +16,7 @@
 
 typedef struct GsRevocation {
 	GsUuid server;
+	const GsClock *clock;          /* that server's; known */
 	bool has_terminal, has_object; /* at least one */
 	GsUuid terminal, object;
 	int64_t before_s, until_s;
@@ -34,7 +35,7 @@ typedef struct GsRevocations {
 
 /* Told again: the same entry. False: the table of `all` is full, too; the caller must not say that it has heard. */
 __attribute__((warn_unused_result)) bool gs_revocation_add(GsRevocations *revocations, const GsRevocation *told,
-														   int64_t now_s);
+														   int64_t boot_us);
 bool gs_revocation_covers(const GsRevocations *revocations, const GsTicket *ticket);
 void gs_revocation_free(GsRevocations *revocations);
 

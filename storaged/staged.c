@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "daemon/log.h"
 #include "storaged/journal.h"
@@ -91,7 +90,6 @@ int gs_staged_recall(GsStore *store, const GsProgress *progress)
 static void expire(uv_timer_t *timer)
 {
 	GsStore *store = timer->data;
-	int64_t now_s = (int64_t)time(NULL);
 	size_t expired = 0;
 
 	for (size_t i = 0; i < GS_ACTIVE_BUCKETS && expired < EXPIRE_AT_ONCE; i++) {
@@ -101,7 +99,7 @@ static void expire(uv_timer_t *timer)
 			GsStaged *staged = (GsStaged *)entry;
 
 			next = entry->next;
-			if (staged->stage.until_s + GS_TICKET_LEEWAY_S >= now_s ||
+			if (staged->stage.until_s + GS_TICKET_LEEWAY_S >= gs_clock_now_s(&staged->server->clock) ||
 				gs_active_find(&store->active, &entry->object) != NULL)
 				continue;
 			gs_log(GS_LOG_INFO, NULL, "an unfinished upload has expired", "object", entry->object.text, NULL);

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "storaged/active.h"
+#include "storaged/clock.h"
 #include "storaged/disk.h"
 #include "storaged/revocation.h"
 #include "storaged/settings.h"
@@ -46,6 +47,7 @@ typedef enum GsJobKind { GS_JOB_LIGHT, GS_JOB_WRITE, GS_JOB_SYNC, GS_JOB_KINDS }
 typedef struct GsServer {
 	GsUuid id;
 	GsUuid device;             /* what it calls this device, once it was announced */
+	GsClock clock;             /* of its last answer */
 	struct GsControl *control; /* the connection that announced as this server; NULL = none since the start */
 	struct GsReceiptQueue receipts, postponed; /* to be sent; failed, to be sent again after the next report */
 	size_t receipt_count;

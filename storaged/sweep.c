@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
@@ -108,10 +107,11 @@ static int replay(GsStore *store, int dir, const char *name)
 	return gs_receipt_add(store, server, &sidecar, false) != NULL ? 0 : -ENOMEM;
 }
 
-/* May it be gone on with? */
+/* May it be gone on with? Its server's clock is not known yet; staged.c judges by that later. */
 static bool is_resumable(GsStore *store, const GsUuid *object, GsProgress *progress)
 {
-	return gs_progress_read(&store->disk, object, progress) == 0 && progress->until_s > (int64_t)time(NULL) &&
+	return gs_progress_read(&store->disk, object, progress) == 0 &&
+		   progress->until_s > gs_clock_now_s(&(GsClock){.known = false}) &&
 		   has_file(store->disk.staging, object->text, progress->size_bytes);
 }
 

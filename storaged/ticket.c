@@ -146,8 +146,9 @@ static bool read_optional(const json_t *claims, GsTicket *ticket)
 	return true;
 }
 
-static GsTicketError read_claims(const json_t *claims, const GsTicketKey *key, int64_t now_s, GsTicket *ticket)
+static GsTicketError read_claims(const json_t *claims, const GsTicketKey *key, int64_t boot_us, GsTicket *ticket)
 {
+	int64_t now_s = gs_clock_s(key->clock, boot_us);
 	const json_t *size = json_object_get(claims, "size");
 	const json_t *issued = json_object_get(claims, "iat"), *expires = json_object_get(claims, "exp");
 	GsUuid device, id;
@@ -197,7 +198,7 @@ static const GsTicketKey *find_key(const GsTicketKeys *keys, const TokenParts *p
 	return NULL;
 }
 
-GsTicketError gs_ticket_verify(const GsTicketKeys *keys, const char *token, int64_t now_s, GsTicket *ticket)
+GsTicketError gs_ticket_verify(const GsTicketKeys *keys, const char *token, int64_t boot_us, GsTicket *ticket)
 {
 	TokenParts parts;
 	char kid[GS_TICKET_KID_MAX + 1];
@@ -215,7 +216,7 @@ GsTicketError gs_ticket_verify(const GsTicketKeys *keys, const char *token, int6
 	claims = decode_json(parts.claims, parts.claims_size);
 	if (claims == NULL)
 		return GS_TICKET_MALFORMED;
-	error = read_claims(claims, key, now_s, &read);
+	error = read_claims(claims, key, boot_us, &read);
 	json_decref(claims);
 	if (error == GS_TICKET_OK)
 		*ticket = read;

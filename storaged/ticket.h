@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Tickets: JWS compact, HS256 (doc/contracts.md section 2). A ticket is believed only when a key that the issuing
- * control server announced for this device signed it. Pure: no I/O, no clock, no global state; loop thread only.
+ * control server announced for this device signed it, and by that server's clock. Pure: no I/O, no global state; loop
+ * thread only.
  */
 #ifndef GS_STORAGED_TICKET_H
 #define GS_STORAGED_TICKET_H
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "storaged/clock.h"
 #include "storaged/codec.h"
 #include "storaged/uuid.h"
 
@@ -34,8 +36,9 @@ typedef enum GsTicketError {
 enum { GS_METHOD_GET = 1, GS_METHOD_HEAD = 2, GS_METHOD_PUT = 4, GS_METHOD_PATCH = 8, GS_METHOD_DELETE = 16 };
 
 typedef struct GsTicketKey {
-	GsUuid server; /* the issuer that it is good for */
-	GsUuid device; /* what that issuer calls this device: the audience */
+	GsUuid server;        /* the issuer that it is good for */
+	GsUuid device;        /* what that issuer calls this device: the audience */
+	const GsClock *clock; /* the issuer's; known */
 	char kid[GS_TICKET_KID_MAX + 1];
 	uint8_t key[GS_TICKET_KEY_BYTES];
 } GsTicketKey;
@@ -61,9 +64,9 @@ typedef struct GsTicket {
 __attribute__((warn_unused_result)) bool gs_ticket_keys_replace(GsTicketKeys *keys, const GsUuid *server,
 																const GsTicketKey *fresh, size_t count);
 
-/* `ticket` is filled on GS_TICKET_OK only. now_s: seconds since 1970. */
+/* `ticket` is filled on GS_TICKET_OK only. boot_us: now (clock.h). */
 __attribute__((warn_unused_result)) GsTicketError gs_ticket_verify(const GsTicketKeys *keys, const char *token,
-																   int64_t now_s, GsTicket *ticket);
+																   int64_t boot_us, GsTicket *ticket);
 
 /* The bit of an HTTP method, 0 when none. */
 unsigned gs_ticket_method(const char *method);

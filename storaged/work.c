@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "daemon/log.h"
 #include "storaged/control.h"
@@ -107,12 +106,13 @@ static void batch_done(void *owner)
 
 static void take_revocations(GsStore *store, GsServer *server, const GsWorkItem *items, size_t count)
 {
-	int64_t now_s = (int64_t)time(NULL), ids[GS_WORK_MAX];
+	int64_t boot_us = gs_boot_us(), ids[GS_WORK_MAX];
 	size_t done = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const GsWorkItem *item = &items[i];
 		GsRevocation told = {.server = server->id,
+							 .clock = &server->clock,
 							 .has_terminal = item->has_terminal,
 							 .has_object = item->has_object,
 							 .terminal = item->terminal,
@@ -120,7 +120,7 @@ static void take_revocations(GsStore *store, GsServer *server, const GsWorkItem 
 							 .before_s = item->before_s,
 							 .until_s = item->until_s};
 
-		if (item->kind == GS_WORK_REVOKE && gs_revocation_add(&store->revocations, &told, now_s))
+		if (item->kind == GS_WORK_REVOKE && gs_revocation_add(&store->revocations, &told, boot_us))
 			ids[done++] = item->id;
 	}
 	if (done == 0)

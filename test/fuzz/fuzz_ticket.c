@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: storaged/ticket.o storaged/codec.o storaged/uuid.o */
+/* objects: storaged/ticket.o storaged/clock.o storaged/codec.o storaged/uuid.o */
 /* libs: jansson libcrypto */
 /*
  * Tickets, and their claims behind a signature that is right: the first byte chooses. What passes has the bounds that
@@ -43,7 +43,8 @@ static void sign(const GsTicketKey *key, const uint8_t *claims, size_t size, cha
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	GsTicketKeys keys = {.count = 1};
+	const GsClock clock = {.known = true};
+	GsTicketKeys keys = {.count = 1, .keys = {{.clock = &clock}}};
 	GsTicket ticket = {0};
 	char *token;
 
@@ -61,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		token = fuzz_text((uint8_t *)built, strlen(built));
 		free(built);
 	}
-	if (gs_ticket_verify(&keys, token, 1000000, &ticket) == GS_TICKET_OK)
+	if (gs_ticket_verify(&keys, token, INT64_C(1000000000000), &ticket) == GS_TICKET_OK)
 		FUZZ_CHECK(ticket.size_bytes >= 0 && ticket.size_bytes <= GS_SIZE_MAX &&
 				   strlen(ticket.name) <= GS_TICKET_NAME_MAX && ticket.expires_s >= 1000000 - GS_TICKET_LEEWAY_S &&
 				   ticket.until_s >= ticket.expires_s);

@@ -2,7 +2,7 @@
 -- Storage devices: registration, announcement, report, epochs, keys, draining, decommissioning, work.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(43);
+SELECT plan(44);
 
 -- Registration
 SELECT throws_ok($$ SELECT groupshare.add_storage_device('x', 'gs_no_such_role', '') $$, '42704', NULL, 'a missing role');
@@ -29,8 +29,11 @@ SELECT results_eq(
 SELECT throws_ok($$ SELECT groupshare.move_device('nowhere', '') $$, 'GS012', NULL, 'no such device');
 
 -- Announcement
-SELECT is(a - 'keys', jsonb_build_object('work', jsonb '[]', 'server', (SELECT server_id FROM groupshare.self), 'server_name', 'test',
+SELECT is(a - 'keys' - 'now', jsonb_build_object('work', jsonb '[]', 'server', (SELECT server_id FROM groupshare.self), 'server_name', 'test',
         'device', (SELECT id FROM groupshare.device WHERE name = 'mid'), 'device_name', 'mid'), 'what an announcement answers')
+    FROM pg_temp.announce('mid', 900) a;
+SELECT ok(abs((a ->> 'now')::bigint / 1e6 - extract(epoch FROM clock_timestamp())) < 10
+        AND jsonb_typeof(pg_temp.report('mid', 900) -> 'now') = 'number', 'and a report too: the time here')
     FROM pg_temp.announce('mid', 900) a;
 SELECT is(jsonb_array_length(a -> 'keys'), 1, 'announcing again makes no second key') FROM pg_temp.announce('mid', 900) a;
 SELECT is(length(a #>> '{keys,0,key}'), 43, 'a key is base64url of 32 bytes') FROM pg_temp.announce('mid', 900) a;

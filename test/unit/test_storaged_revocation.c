@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: storaged/revocation.o storaged/uuid.o */
+/* objects: storaged/revocation.o storaged/clock.o storaged/uuid.o */
 /* libs: cmocka */
 /* Which tickets a device refuses after revocations, and that the table of them is bounded without letting any through.
  */
@@ -14,6 +14,9 @@
 #include <cmocka.h>
 
 #include "storaged/revocation.h"
+
+#define S INT64_C(1000000)
+static GsClock theirs = {.known = true};
 
 static GsUuid uuid(unsigned n)
 {
@@ -41,11 +44,16 @@ static bool covered(const GsRevocations *revocations, unsigned server, unsigned 
 static void test_scope(void **state)
 {
 	static GsRevocations revocations;
-	const GsRevocation terminal = {
-		.server = uuid(1), .has_terminal = true, .terminal = uuid(2), .before_s = 100, .until_s = 200};
+	const GsRevocation terminal = {.server = uuid(1),
+								   .clock = &theirs,
+								   .has_terminal = true,
+								   .terminal = uuid(2),
+								   .before_s = 100,
+								   .until_s = 200};
 	const GsRevocation object = {
-		.server = uuid(1), .has_object = true, .object = uuid(3), .before_s = 100, .until_s = 200};
+		.server = uuid(1), .clock = &theirs, .has_object = true, .object = uuid(3), .before_s = 100, .until_s = 200};
 	const GsRevocation both = {.server = uuid(1),
+							   .clock = &theirs,
 							   .has_terminal = true,
 							   .terminal = uuid(4),
 							   .has_object = true,
@@ -79,17 +87,17 @@ static void test_scope(void **state)
 static void test_full(void **state)
 {
 	static GsRevocations revocations;
-	GsRevocation told = {.server = uuid(1), .has_terminal = true, .before_s = 100, .until_s = 200};
+	GsRevocation told = {.server = uuid(1), .clock = &theirs, .has_terminal = true, .before_s = 100, .until_s = 200};
 
 	(void)state;
 	for (unsigned i = 0; i < GS_REVOCATIONS_MAX; i++) {
 		told.terminal = uuid(i + 10);
-		assert_true(gs_revocation_add(&revocations, &told, 150));
+		assert_true(gs_revocation_add(&revocations, &told, 150 * S));
 	}
 	assert_int_equal(revocations.count, GS_REVOCATIONS_MAX);
 	assert_false(covered(&revocations, 1, 5, 9, 100));
 	told.terminal = uuid(5);
-	assert_true(gs_revocation_add(&revocations, &told, 150));
+	assert_true(gs_revocation_add(&revocations, &told, 150 * S));
 	assert_true(covered(&revocations, 1, 5, 9, 100));
 	assert_true(covered(&revocations, 1, 6, 9, 100)); /* refused with it: better than letting it through */
 	assert_false(covered(&revocations, 1, 6, 9, 101));
@@ -97,7 +105,11 @@ static void test_full(void **state)
 	/* Those whose time is over make room. */
 	told.terminal = uuid(7);
 	told.until_s = 1000;
-	assert_true(gs_revocation_add(&revocations, &told, 300));
+	gs_clock_set(&theirs, 150 * S, 300 * S); /* by the clock of who said so, that is */
+	assert_true(gs_revocation_add(&revocations, &told, 300 * S));
+	assert_int_equal(revocations.count, GS_REVOCATIONS_MAX);
+	gs_clock_set(&theirs, 300 * S, 300 * S);
+	assert_true(gs_revocation_add(&revocations, &told, 300 * S));
 	assert_int_equal(revocations.count, 1);
 	gs_revocation_free(&revocations);
 }

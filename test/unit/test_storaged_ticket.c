@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: storaged/ticket.o storaged/uuid.o storaged/codec.o */
+/* objects: storaged/ticket.o storaged/clock.o storaged/uuid.o storaged/codec.o */
 /* libs: cmocka jansson libcrypto */
 /* The device's verifier against test/vectors/ticket.json (made by other code), and its table of keys. */
 #include <setjmp.h>
@@ -18,6 +18,8 @@
 static const char vectors_path[] = "test/vectors/ticket.json";
 static const char server_id[] = "5e5e5e5e-1111-4222-8333-444444444444";
 static const char other_server[] = "6e6e6e6e-1111-4222-8333-444444444444";
+static const GsClock same_clock = {.known = true}; /* since boot, it says, is since 1970 */
+static const int64_t now_us = INT64_C(1790000000000000);
 
 static const char *text(const json_t *vector, const char *name)
 {
@@ -50,7 +52,7 @@ static GsTicketError expected(const char *reason)
 
 static GsTicketKey vector_key(const json_t *vector, const char *server)
 {
-	GsTicketKey key = {0};
+	GsTicketKey key = {.clock = &same_clock};
 
 	assert_true(gs_uuid_parse(server, &key.server));
 	assert_true(gs_uuid_parse(text(vector, "device"), &key.device));
@@ -98,8 +100,8 @@ static void test_vectors(void **state)
 		if (strncmp(text(vector, "token"), "", 1) != 0 && json_object_get(vector, "device") == NULL)
 			continue; /* of another kind of token */
 		keys.keys[0] = vector_key(vector, server_id);
-		error =
-			gs_ticket_verify(&keys, text(vector, "token"), json_integer_value(json_object_get(vector, "now")), &ticket);
+		error = gs_ticket_verify(&keys, text(vector, "token"),
+								 1000000 * json_integer_value(json_object_get(vector, "now")), &ticket);
 		if (error != expected(text(vector, "reason")))
 			fail_msg("%s: %d, not %s", text(vector, "name"), error, text(vector, "reason"));
 		if (error == GS_TICKET_OK) {
@@ -128,11 +130,11 @@ static void test_every_bit(void **state)
 	for (size_t i = 0; token[i] != '\0'; i++) {
 		for (int bit = 0; bit < 8; bit++) {
 			token[i] ^= (char)(1 << bit);
-			assert_int_not_equal(gs_ticket_verify(&keys, token, 1790000000, &ticket), GS_TICKET_OK);
+			assert_int_not_equal(gs_ticket_verify(&keys, token, now_us, &ticket), GS_TICKET_OK);
 			token[i] ^= (char)(1 << bit);
 		}
 	}
-	assert_int_equal(gs_ticket_verify(&keys, token, 1790000000, &ticket), GS_TICKET_OK);
+	assert_int_equal(gs_ticket_verify(&keys, token, now_us, &ticket), GS_TICKET_OK);
 	json_decref(vectors);
 }
 
@@ -148,16 +150,46 @@ static void test_issuers(void **state)
 
 	(void)state;
 	keys.keys[0] = vector_key(vector, other_server);
-	assert_int_equal(gs_ticket_verify(&keys, text(vector, "token"), 1790000000, &ticket), GS_TICKET_BAD_SIGNATURE);
+	assert_int_equal(gs_ticket_verify(&keys, text(vector, "token"), now_us, &ticket), GS_TICKET_BAD_SIGNATURE);
 	keys.keys[0].key[0] ^= 1;
 	keys.keys[1] = vector_key(vector, server_id);
 	keys.count = 2;
-	assert_int_equal(gs_ticket_verify(&keys, text(vector, "token"), 1790000000, &ticket), GS_TICKET_OK);
+	assert_int_equal(gs_ticket_verify(&keys, text(vector, "token"), now_us, &ticket), GS_TICKET_OK);
 	assert_true(gs_uuid_parse(server_id, &server));
 	assert_true(gs_ticket_keys_replace(&keys, &server, NULL, 0));
 	assert_int_equal(keys.count, 1);
 	assert_string_equal(keys.keys[0].server.text, other_server);
-	assert_int_equal(gs_ticket_verify(&keys, text(vector, "token"), 1790000000, &ticket), GS_TICKET_BAD_SIGNATURE);
+	assert_int_equal(gs_ticket_verify(&keys, text(vector, "token"), now_us, &ticket), GS_TICKET_BAD_SIGNATURE);
+	json_decref(vectors);
+}
+
+/* Judged by the clock of the server that signed, whatever the other's says; never a moment beyond the leeway. */
+static void test_clocks(void **state)
+{
+	json_t *vectors = json_load_file(vectors_path, 0, NULL);
+	const json_t *vector = json_array_get(vectors, 0);
+	const json_t *claims = json_object_get(vector, "claims");
+	int64_t issued_s = json_integer_value(json_object_get(claims, "iat"));
+	int64_t over_s = json_integer_value(json_object_get(claims, "exp")) + GS_TICKET_LEEWAY_S;
+	GsClock theirs = {0}, others = {0};
+	GsTicketKeys keys = {.count = 2};
+	GsTicket ticket;
+
+	(void)state;
+	keys.keys[0] = vector_key(vector, other_server);
+	keys.keys[0].key[0] ^= 1;
+	keys.keys[0].clock = &others;
+	keys.keys[1] = vector_key(vector, server_id);
+	keys.keys[1].clock = &theirs;
+	gs_clock_set(&others, 0, 7000);
+	gs_clock_set(&theirs, over_s * 1000000, 5000);
+	assert_true(theirs.known);
+	assert_int_equal(gs_clock_s(&theirs, 5000), over_s);
+	assert_int_equal(gs_ticket_verify(&keys, text(vector, "token"), 5000, &ticket), GS_TICKET_OK);
+	assert_int_equal(gs_ticket_verify(&keys, text(vector, "token"), 5001, &ticket), GS_TICKET_EXPIRED);
+	gs_clock_set(&theirs, (issued_s - GS_TICKET_LEEWAY_S) * 1000000, 9000);
+	assert_int_equal(gs_ticket_verify(&keys, text(vector, "token"), 9000, &ticket), GS_TICKET_OK);
+	assert_int_equal(gs_ticket_verify(&keys, text(vector, "token"), 9000 - 1000000, &ticket), GS_TICKET_EARLY);
 	json_decref(vectors);
 }
 
@@ -180,7 +212,8 @@ static void test_table_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors), cmocka_unit_test(test_every_bit),
-									   cmocka_unit_test(test_issuers), cmocka_unit_test(test_table_is_bounded)};
+									   cmocka_unit_test(test_issuers), cmocka_unit_test(test_clocks),
+									   cmocka_unit_test(test_table_is_bounded)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
