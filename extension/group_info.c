@@ -14,6 +14,7 @@
 #include "errcodes.h"
 #include "group_info.h"
 #include "names.h"
+#include "page_tag.h"
 #include "plan.h"
 #include "request.h"
 
@@ -150,20 +151,22 @@ static void add_shares(GsReply *reply, const pg_uuid_t *group, const char *owner
 	add_page(reply, "shares");
 }
 
-Datum gs_api_my_groups(PG_FUNCTION_ARGS)
+/* SPI is closed by gs_request_reply. */
+static Datum answer(FunctionCallInfo fcinfo, GsRequest *request, const pg_uuid_t *group, const char *owner,
+					GsPageTag *page)
 {
-	static const char *const params[] = {"limit", "after", "group", "terminal", "if_none_match", NULL};
-	GsRequest *request = gs_request_begin(fcinfo, true, params, NULL);
-	pg_uuid_t *group = gs_body_uuid(request->params, "group", false);
-	char *owner = gs_body_identifier(request->params, "terminal", false);
+	char *known = gs_body_text(request->params, "if_none_match", false);
+	char *after = gs_body_text(request->params, "after", false);
 	int64 limit = GS_GROUP_INFO_PAGE;
 	GsReply reply;
+	Jsonb *whole;
+	char *etag;
 
 	(void)gs_body_digits(request->params, "limit", false, 1, GS_GROUP_INFO_PAGE, &limit);
-	if (owner != NULL && group == NULL)
-		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("\"terminal\" needs \"group\"")));
-	if (group != NULL)
-		gs_access_require(&request->terminal->id, group, GS_ROLE_MEMBER);
+	page->request =
+		psprintf("%d %s %s %s", (int)limit, group == NULL ? "-" : gs_reply_uuid_text(group), owner ?: "-", after ?: "");
+	if (known != NULL && gs_page_tag_holds(page, known))
+		return gs_request_reply(fcinfo, 304, NULL, known);
 	gs_reply_begin(&reply);
 	if (owner != NULL) {
 		add_shares(&reply, group, owner, request->params, limit);
@@ -174,7 +177,27 @@ Datum gs_api_my_groups(PG_FUNCTION_ARGS)
 		gs_reply_text(&reply, "terminal", request->terminal->identifier);
 		gs_group_info_page(&reply, &request->terminal->id, gs_body_uuid(request->params, "after", false), limit);
 	}
-	return gs_request_reply_tagged(fcinfo, request, gs_reply_end(&reply));
+	whole = gs_reply_end(&reply);
+	etag = gs_request_etag(whole);
+	gs_page_tag_keep(page, etag);
+	return gs_request_reply_tagged(fcinfo, request, whole, etag);
+}
+
+Datum gs_api_my_groups(PG_FUNCTION_ARGS)
+{
+	static const char *const params[] = {"limit", "after", "group", "terminal", "if_none_match", NULL};
+	GsPageTag page = {.seen = gs_page_tag_begin()};
+	GsRequest *request = gs_request_begin(fcinfo, true, params, NULL);
+	pg_uuid_t *group = gs_body_uuid(request->params, "group", false);
+	char *owner = gs_body_identifier(request->params, "terminal", false);
+
+	if (owner != NULL && group == NULL)
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("\"terminal\" needs \"group\"")));
+	if (group != NULL)
+		gs_access_require(&request->terminal->id, group, GS_ROLE_MEMBER);
+	page.terminal = &request->terminal->id;
+	page.group = group;
+	return answer(fcinfo, request, group, owner, &page);
 }
 
 Datum gs_my_groups(PG_FUNCTION_ARGS)

@@ -23,6 +23,7 @@
 #include "ledger.h"
 #include "inventory.h"
 #include "maintenance.h"
+#include "page_tag.h"
 #include "plan.h"
 #include "replica.h"
 #include "reply.h"
@@ -108,6 +109,7 @@ bool gs_maintenance_run(void)
 	more |= gs_terminal_sweep(BATCH) >= BATCH;
 	more |= gs_event_sweep(BATCH) == BATCH;
 	more |= gs_event_sweep_groups(BATCH) == BATCH;
+	more |= gs_page_tag_sweep(BATCH) == BATCH;
 	more |= gs_plan_run(&work_plan, (Datum[]){batch, Int32GetDatum(WORK_KEPT_DAYS)}, NULL, 0) == BATCH;
 	more |= gs_ledger_close_silent(BATCH) == BATCH;
 	more |= gs_ledger_forget(BATCH) == BATCH;

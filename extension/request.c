@@ -84,7 +84,7 @@ Datum gs_request_reply(FunctionCallInfo fcinfo, int status, Jsonb *reply, const 
 }
 
 /* A quoted half of the reply's SHA-256: equal replies have equal tags, on each server. */
-static char *make_etag(Jsonb *reply)
+char *gs_request_etag(Jsonb *reply)
 {
 	char *text = JsonbToCString(NULL, &reply->root, VARSIZE(reply));
 	uint8 digest[PG_SHA256_DIGEST_LENGTH];
@@ -104,9 +104,8 @@ static char *make_etag(Jsonb *reply)
 	return etag;
 }
 
-Datum gs_request_reply_tagged(FunctionCallInfo fcinfo, const GsRequest *request, Jsonb *reply)
+Datum gs_request_reply_tagged(FunctionCallInfo fcinfo, const GsRequest *request, Jsonb *reply, const char *etag)
 {
-	char *etag = make_etag(reply);
 	char *known = gs_body_text(request->params, "if_none_match", false);
 
 	if (known != NULL && strcmp(known, etag) == 0)

@@ -40,8 +40,10 @@ GsRequest *gs_request_begin(FunctionCallInfo fcinfo, bool session, const char *c
 /* Closes SPI and builds the (status, reply, etag) row. `reply` and `etag` may be NULL. */
 Datum gs_request_reply(FunctionCallInfo fcinfo, int status, Jsonb *reply, const char *etag);
 
-/* The same with an ETag made from the reply: 304 without a reply when it equals params.if_none_match, otherwise 200. */
-Datum gs_request_reply_tagged(FunctionCallInfo fcinfo, const GsRequest *request, Jsonb *reply);
+char *gs_request_etag(Jsonb *reply);
+
+/* The same with the reply's ETag: 304 without a reply when it equals params.if_none_match, otherwise 200. */
+Datum gs_request_reply_tagged(FunctionCallInfo fcinfo, const GsRequest *request, Jsonb *reply, const char *etag);
 
 /* For typed functions and tests: a request on behalf of a terminal named by a DBA; SPI must be open already (the caller
  * brackets with gs_plan_open / gs_plan_close). GS012 when there is none, GS002 when revoked or without permission. */
