@@ -22,7 +22,7 @@ $(BUILD)/bench/placement_sim: $(BUILD)/bench/placement_sim.o $(BUILD)/extension/
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
 
-.PHONY: bench bench-tools bench-placement
+.PHONY: bench bench-tools bench-placement bench-groups
 bench-tools: $(BENCH_TOOLS)
 
 # BENCH_ROWS="download upload": only these. BENCH_RUNS=5, BENCH_SECONDS=2, BENCH_MIB=1024.
@@ -35,3 +35,8 @@ bench: deps
 bench-placement: deps
 	@$(MAKE) --no-print-directory $(BUILD)/bench/placement_sim private-pg >/dev/null
 	@$(AS_USER) bench/placement.sh
+
+# GROUPS_MADE=1000000, EVENTS=1000000, SECONDS_EACH=2.
+bench-groups: deps
+	@$(MAKE) --no-print-directory all private-pg >/dev/null
+	@$(AS_USER) bench/groups.sh

@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: PostgreSQL
+# groups.sh: what groups cost at scale, on a private throwaway PostgreSQL: search among GROUPS_MADE=1000000 groups, the first answer of
+# group info, and commits of what writes events with EVENTS=1000000 undelivered. Not as root (make bench-groups sees to it).
+# Times are this machine's. SECONDS_EACH=2.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+bin=$(echo "$here"/../build/pg/usr/lib/postgresql/15/bin)
+seconds=${SECONDS_EACH:-2} groups=${GROUPS_MADE:-1000000} events=${EVENTS:-1000000}
+dir=$(mktemp -d /tmp/gs-bench.XXXXXX)
+trap '"$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"' EXIT
+
+"$bin/initdb" -A trust -N -E UTF8 --locale=C.UTF-8 -D "$dir/data" >/dev/null
+cat >> "$dir/data/postgresql.conf" <<CONF
+listen_addresses = ''
+unix_socket_directories = '$dir'
+shared_preload_libraries = 'groupshare'
+shared_buffers = '256MB'
+max_wal_size = '4GB'
+jit = off
+CONF
+export PGHOST=$dir PGDATABASE=postgres
+"$bin/pg_ctl" -w -D "$dir/data" -l "$dir/log" start >/dev/null
+psql -Xq -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION groupshare' -c "SELECT groupshare.setup_server('bench')" -f "$here/groups-setup.sql" >/dev/null
+psql -Xq -v ON_ERROR_STOP=1 -v groups="$groups" -f "$here/groups-scale.sql" >/dev/null
+
+run() { # script, clients: "ms tps"
+    "$bin/pgbench" -n -M prepared -c "$2" -T "$seconds" -f "$1" 2>>"$dir/errors" |
+        awk '/^latency average/ { ms = $4 } /^tps/ { tps = $3 } END { printf "%.2f %d\n", ms, tps }'
+}
+session() { psql -XAtqc "SELECT bench.session('$1')"; }
+call() { echo "SELECT status, reply, etag FROM groupshare.api_$1('$2', '127.0.0.1', 'bench', '$3', NULL)"; }
+
+# What a page costs and holds, and whether any group was read in the order of the table.
+page() { # name, function, session, params
+    call "$2" "$3" "$4" > "$dir/page.sql"
+    before=$(psql -XAtqc "SELECT seq_scan FROM pg_stat_user_tables WHERE relid = 'groupshare.$5'::regclass")
+    read -r ms tps < <(run "$dir/page.sql" 1)
+    bytes=$(psql -XAtqc "SELECT octet_length(reply::text) FROM ($(cat "$dir/page.sql")) p")
+    sleep 1.5
+    after=$(psql -XAtqc "SELECT seq_scan FROM pg_stat_user_tables WHERE relid = 'groupshare.$5'::regclass")
+    printf '%-52s %8s ms %8s bytes %6s sequential scans\n' "$1" "$ms" "$bytes" $((after - before))
+}
+
+echo "Search among $groups groups, pages of 100"
+ann=$(session ann@x.org)
+page 'exact' search_groups "$ann" '{"name": "club 4d2 berlin", "match": "exact"}' sharing_group
+page 'prefix that all have' search_groups "$ann" '{"name": "club", "match": "prefix"}' sharing_group
+page 'prefix that few have' search_groups "$ann" '{"name": "club 4d2", "match": "prefix"}' sharing_group
+page 'part that all have' search_groups "$ann" '{"name": "berlin", "match": "part"}' sharing_group
+page 'part that few have' search_groups "$ann" '{"name": "4d2 be", "match": "part"}' sharing_group
+page 'part that none has' search_groups "$ann" '{"name": "zurich", "match": "part"}' sharing_group
+
+echo
+echo "Group info, first answer"
+page 'a terminal in 100 groups of 10' my_groups "$(session many@x.org)" '{}' membership
+page 'a group of 10,000 members' my_groups "$(session head10000@x.org)" '{}' membership
+page 'a member with 10,000 shares' my_groups "$(session rich@x.org)" '{}' share
+
+echo
+echo "Join and leave, 10 members, 8 clients, by undelivered events"
+psql -Xq -v ON_ERROR_STOP=1 -c 'SELECT bench.establish(10, 8)' -c "SELECT bench.begin('join', 10)" -c 'VACUUM ANALYZE' >/dev/null
+group=$(psql -XAtqc "SELECT id FROM groupshare.sharing_group WHERE name = 'bench 10'")
+cat > "$dir/both.sql" <<SQL
+SELECT groupshare.join_group('spare' || :client_id + 1 || '@x.org', '$group');
+SELECT groupshare.leave_group('spare' || :client_id + 1 || '@x.org', '$group');
+SQL
+run "$dir/both.sql" 8 >/dev/null
+for round in 1 2 3; do run "$dir/both.sql" 8; done | sort -n | sed -n 2p > "$dir/none"
+psql -Xq -v ON_ERROR_STOP=1 -v events="$events" -v group="$group" -f "$here/groups-events.sql" >/dev/null
+run "$dir/both.sql" 8 >/dev/null
+for round in 1 2 3; do run "$dir/both.sql" 8; done | sort -n | sed -n 2p > "$dir/million"
+read -r _ none < "$dir/none"
+read -r _ million < "$dir/million"
+echo "  none: $none a second; $events of terminals and $events of the group: $million a second; ratio $(awk -v a="$million" -v b="$none" 'BEGIN { printf "%.2f", a / b }')"
+if [ -s "$dir/errors" ]; then
+    echo "errors:"
+    sort "$dir/errors" | uniq -c | sort -rn | head -5
+fi
