@@ -36,7 +36,7 @@ bench-placement: deps
 	@$(MAKE) --no-print-directory $(BUILD)/bench/placement_sim private-pg >/dev/null
 	@$(AS_USER) bench/placement.sh
 
-# GROUPS_MADE=1000000, EVENTS=1000000, SECONDS_EACH=2.
+# GROUPS_MADE=100000, EVENTS=100000, SECONDS_EACH=2.
 bench-groups: deps
 	@$(MAKE) --no-print-directory all private-pg >/dev/null
 	@$(AS_USER) bench/groups.sh

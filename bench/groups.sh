@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: PostgreSQL
-# groups.sh: what groups cost at scale, on a private throwaway PostgreSQL: search among GROUPS_MADE=1000000 groups, the first answer of
-# group info, and commits of what writes events with EVENTS=1000000 undelivered. Not as root (make bench-groups sees to it).
+# groups.sh: what groups cost at scale, on a private throwaway PostgreSQL: search among GROUPS_MADE=100000 groups, the first answer of
+# group info, and commits of what writes events with EVENTS=100000 undelivered. Not as root (make bench-groups sees to it).
 # Times are this machine's. SECONDS_EACH=2.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(echo "$here"/../build/pg/usr/lib/postgresql/15/bin)
-seconds=${SECONDS_EACH:-2} groups=${GROUPS_MADE:-1000000} events=${EVENTS:-1000000}
+seconds=${SECONDS_EACH:-2} groups=${GROUPS_MADE:-100000} events=${EVENTS:-100000}
 dir=$(mktemp -d /tmp/gs-bench.XXXXXX)
 trap '"$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"' EXIT
 
