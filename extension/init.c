@@ -33,6 +33,7 @@ int gs_device_high_water_percent;
 int gs_device_silent_intervals;
 int gs_device_history_retention_s;
 int gs_placement_wait_ms;
+int gs_placement_near_wait_ms;
 int gs_placement_seed;
 int gs_inquiry_lifetime_s;
 int gs_refusal_pause_s;
@@ -76,6 +77,9 @@ static const IntSetting int_settings[] = {
 	 &gs_device_history_retention_s, 90 * DAY, HOUR, INT_MAX, PGC_SUSET, GUC_UNIT_S},
 	{"groupshare.placement_wait", "How long a notice waits when other notices hold all devices with room.",
 	 &gs_placement_wait_ms, 2000, 0, 60000, PGC_SUSET, GUC_UNIT_MS},
+	{"groupshare.placement_near_wait",
+	 "How much of that a notice waits for the nearest devices before it goes farther.", &gs_placement_near_wait_ms, 100,
+	 0, 60000, PGC_SUSET, GUC_UNIT_MS},
 	{"groupshare.placement_seed", "Makes the choice among the candidates repeatable, for tests; 0 is random.",
 	 &gs_placement_seed, 0, 0, INT_MAX, PGC_SUSET, 0},
 	{"groupshare.inquiry_lifetime", "How long an inquiry stays open without a decision.", &gs_inquiry_lifetime_s,

@@ -4,8 +4,9 @@
  *
  * The nearest candidates come first; among equally near ones the choice is drawn by free space (choice.c), so that a
  * herd spreads over a site and leaves it only when the site is full or busy. A device whose ledger row another
- * transaction holds is passed over. When all are held, the notice queues for one of them, for a turn; then the search
- * starts again, because those who held them also changed how much room there is, and another one may be free by now.
+ * transaction holds is passed over, the nearest ones after a moment. When all are held, the notice queues for one of
+ * them, for a turn; then the search starts again, because those who held them also changed how much room there is, and
+ * another one may be free by now.
  *
  * Who holds a ledger row already must not wait for another (a moved upload gives its old reservation back first): it
  * looks again after short sleeps. Two moves in opposite directions then hold what the other wants, which only one of
@@ -124,12 +125,22 @@ static char *explain_none(const GsQuestion *question, const GsCandidates *candid
 	return psprintf("%s; %d with room are passed over by the policy", tally, policy->passed_over);
 }
 
-/* The first that nobody else holds; -1: all are held, or filled since they were found. */
-static int reserve_any(const GsQuestion *question, const GsCandidates *candidates)
+/* The first that nobody else holds; -1: all are held, or filled since they were found. Before it leaves the nearest for
+ * farther ones it waits a moment: a report that is just being committed must not send an upload to another continent.
+ */
+static int reserve_any(const GsQuestion *question, const GsCandidates *candidates, int near_wait_ms)
 {
-	for (int i = 0; i < candidates->count; i++)
-		if (gs_reserve_free(question, &candidates->list[i].device))
+	const GsCandidate *list = candidates->list;
+
+	for (int i = 0; i < candidates->count; i++) {
+		bool leaving = i > 0 && list[i].distance > list[0].distance && list[i - 1].distance == list[0].distance;
+
+		if (leaving && near_wait_ms > 0 && !gs_ledger_held() &&
+			gs_reserve_queue(question, &list[0].device, near_wait_ms))
+			return 0;
+		if (gs_reserve_free(question, &list[i].device))
 			return i;
+	}
 	return -1;
 }
 
@@ -178,7 +189,7 @@ GsPlace *gs_placement_reserve(const GsQuestion *question)
 
 		if (may_queue || round % ROUNDS_A_SEARCH == 0)
 			candidates = search(question, &policy);
-		chosen = reserve_any(question, &candidates);
+		chosen = reserve_any(question, &candidates, Min(wait_ms, gs_placement_near_wait_ms));
 		if (chosen >= 0)
 			return decide(&candidates, chosen, &policy);
 		left_ms = remaining_ms(give_up);
@@ -198,7 +209,7 @@ GsPlace *gs_placement_try(const GsQuestion *question, char **refusal)
 	GsPolicy policy;
 	GsCandidates candidates = gs_placement_candidates(question, &policy);
 	char *none = explain_none(question, &candidates, &policy);
-	int chosen = none != NULL ? -1 : reserve_any(question, &candidates);
+	int chosen = none != NULL ? -1 : reserve_any(question, &candidates, 0);
 
 	if (chosen >= 0)
 		return decide(&candidates, chosen, &policy);

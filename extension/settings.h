@@ -17,6 +17,7 @@ extern int gs_device_high_water_percent;
 extern int gs_device_silent_intervals;
 extern int gs_device_history_retention_s;
 extern int gs_placement_wait_ms;
+extern int gs_placement_near_wait_ms;
 extern int gs_placement_seed; /* 0 = random */
 extern int gs_inquiry_lifetime_s;
 extern int gs_refusal_pause_s;
