@@ -7,7 +7,7 @@ use Time::HiRes qw(time);
 
 my $cs      = new_control_server(name => 'cs1');
 my $open    = start_gateway(servers => [$cs], name => 'open');
-my $limits  = { entry_per_address_per_min => 200, search_per_session_per_min => 5, requests_per_session_per_min => 20 };
+my $limits  = { entry_per_address_per_min => 60, search_per_session_per_min => 5, requests_per_session_per_min => 20 };
 my $limited = start_gateway(servers => [$cs], name => 'limited', settings => { gateway => $limits });
 $cs->sql(q{SELECT count(groupshare.add_terminal('+49170000' || n)) FROM generate_series(1000, 1998, 2) n});
 $cs->sql(q{SELECT count(groupshare.add_terminal(x || '@x.org')) FROM unnest(ARRAY['ann', 'bob']) x});
@@ -19,12 +19,17 @@ sub forms { my %seen; $seen{ form($_) }++ for @_; return [ sort keys %seen ] }
 # The sweep.
 my $begun = time;
 my @sweep = http_batch(map { ask($limited, '/v1/challenge', { terminal => "+49170000$_" }) } 1000 .. 1999);
-my $most  = 200 + (time - $begun) / 60 * 200 + 1;
+my $most  = 60 + (time - $begun) + 1;
 my @let   = grep { $_->{status} == 200 } @sweep;
-cmp_ok(scalar @let, '>=', 200,   'a sweep gets its budget');
+cmp_ok(scalar @let, '>=', 60,    'a sweep gets its budget');
 cmp_ok(scalar @let, '<=', $most, 'and no more');
 is(@let + grep({ $_->{status} == 429 } @sweep), 1000, 'the rest is refused');
-my $refused = http('POST', $limited->url . '/v1/connect', json => { terminal => 'ann@x.org' });
+# On a slow machine some budget has come back until the call is made; it is spent by the next one.
+my $refused;
+for (1 .. 10) {
+    $refused = http('POST', $limited->url . '/v1/connect', json => { terminal => 'ann@x.org' });
+    last if $refused->{status} == 429;
+}
 is_problem($refused, 429, 'too_many_requests', 'another call without a session has the same budget');
 like($refused->{headers}{'retry-after'}, qr/^[1-9]\d*$/, 'it says when to ask again');
 is_problem(http('POST', $open->url . '/v1/connect', json => {}), 400, 'invalid_parameter', 'another gateway has its own');
@@ -85,7 +90,7 @@ is(statuses(http_batch(search('bob'))), '200: 1', 'another session has its own')
 my $made_up = join '.', (split /\./, $session{bob})[ 0, 1 ], 'A' x 43;
 is(statuses(http_batch(map { search('', $made_up) } 1 .. 8)), '401: 5 429: 3', 'a made-up session names bob');
 is(statuses(http_batch(search('bob'))), '200: 1', "and spends nothing of his");
-is(statuses(http_batch(map { { %{ search('ann') }, url => $limited->url . '/v1/shares' } } 1 .. 20)), '200: 12 429: 8',
+like(statuses(http_batch(map { { %{ search('ann') }, url => $limited->url . '/v1/shares' } } 1 .. 20)), qr/^200: 1[2-5] 429: [5-8]$/,
     'all requests with a session count');
 
 # HUP changes budgets.

@@ -259,6 +259,7 @@ $device->{config}{storage}{scrub_rate_bytes} = 0;
 sub sweep_start {
     my ($name, $arm, $step) = @_;
     @wrong = ();
+    fresh();                 # without the scrub, which renames the file that keeps its place
     my ($hit, $n) = (0, 1);
     while ($n < 400 && !time_is_up()) {
         my $u = next_upload();

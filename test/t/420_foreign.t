@@ -61,10 +61,14 @@ subtest 'python3-h2' => sub {
     is($ask->($upload, 'PUT', $file)->{':status'}, 201, 'PUT');
     stored($upload, 'python3-h2');
     $upload = notice($ann, $size);
-    $ask->($upload, 'PATCH', $file, 0, -1_500_000);
+    # A cut that comes before the device has read anything leaves nothing, then it is cut again.
     my $offset = wait_for(
-        sub { my $o = $ask->($upload, 'HEAD', $file)->{'upload-offset'}; return $o && $o <= 1_500_000 ? $o : undef },
-        'what came before the cut');
+        sub {
+            eval { $ask->($upload, 'PATCH', $file, 0, -1_500_000) };
+            my $o = $ask->($upload, 'HEAD', $file)->{'upload-offset'};
+            return $o && $o <= 1_500_000 ? $o : undef;
+        },
+        'what came before a cut');
     is($ask->($upload, 'PATCH', $file, $offset)->{':status'}, 201, "PATCH goes on at $offset");
     stored($upload, 'resumed');
     my $d = designation($ann, $upload);
