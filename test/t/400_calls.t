@@ -259,9 +259,9 @@ $device->{config}{storage}{scrub_rate_bytes} = 0;
 sub sweep_start {
     my ($name, $arm, $step) = @_;
     @wrong = ();
-    fresh();                 # without the scrub, which renames the file that keeps its place
     my ($hit, $n) = (0, 1);
     while ($n < 400 && !time_is_up()) {
+        fresh();             # the last failure may have hit the end of a receipt, which the next start repeats; and no scrub renames anything
         my $u = next_upload();
         settled($device);    # no rename of an earlier one is to come
         $faults->arm(calls => 'rename', effect => 'kill', first => 2);    # after the commit point
