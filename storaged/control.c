@@ -1,67 +1,17 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * What is said to one control server, and in which order; see control.h. On a new connection the space is measured
- * (pool) and announced before anything else. The number for staged bytes is read when a call is built, so that the
- * receipts sent before it are in it.
+ * What is said to one control server, and in which order; see control.h. What the answers mean is control_answer.c. On
+ * a new connection the space is measured (pool) and announced before anything else. The number for staged bytes is read
+ * when a call is built, so that the receipts sent before it are in it.
  */
-#include "storaged/control.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/log.h"
-#include "daemon/program.h"
-#include "storaged/damage.h"
-#include "storaged/fetch.h"
+#include "storaged/control_state.h"
 #include "storaged/inventory.h"
-#include "storaged/link.h"
 #include "storaged/measure.h"
-#include "storaged/receipt.h"
-#include "storaged/work.h"
-
-typedef enum CallKind {
-	CALL_LISTEN,
-	CALL_ANNOUNCE,
-	CALL_REPORT,
-	CALL_RECEIPT,
-	CALL_DAMAGED,
-	CALL_WORK_DONE,
-	CALL_INVENTORY,
-	CALL_FETCH_FAILED
-} CallKind;
-
-struct GsControl {
-	GsStore *store;
-	GsLink link;
-	GsServer *server;          /* who it announced as; kept over reconnects */
-	bool listening, announced; /* on this connection */
-	uv_timer_t report_timer;
-	size_t *open_handles; /* while stopping */
-	size_t own_handles;
-
-	GsJob measure_job;
-	bool measuring, measured, report_due;
-	GsDiskSpace disk_space;
-	int measure_error;
-
-	CallKind kind; /* of the call on the wire */
-	GsCall call;
-	GsReceipt *receipt; /* on the wire */
-	GsDamage *damage;   /* on the wire */
-	GsFetch *fetch;     /* given up; on the wire */
-	int64_t work_done[GS_WORK_MAX];
-	size_t work_done_count, work_done_sent; /* to be told; of them on the wire */
-	GsReply reply;
-};
 
 static void pump(GsControl *control);
-
-static void set_announced(GsControl *control, bool announced)
-{
-	if (control->announced != announced)
-		gs_metric_add(&gs_metric_control_connections, announced ? 1 : -1);
-	control->announced = announced;
-}
 
 /* Calls --------------------------------------------------------------------------------------------------------------
  */
@@ -97,7 +47,7 @@ static void measure(GsControl *control)
 	gs_job_submit(&control->measure_job, control->store, GS_JOB_LIGHT, control, measure_run, measure_done);
 }
 
-static void send_call(GsControl *control, CallKind kind)
+static void send_call(GsControl *control, GsCallKind kind)
 {
 	control->kind = kind;
 	gs_link_call(&control->link, &control->call);
@@ -187,204 +137,23 @@ static void report_fired(uv_timer_t *timer)
 	pump(control);
 }
 
-/* Answers: each returns what is wrong with it, or NULL ----------------------------------------------------------------
+/* Answers ------------------------------------------------------------------------------------------------------------
  */
-
-/* Time, work, then keys: no ticket is good before all revocations in force are known, which may take several pages. */
-static void take_work(GsControl *control)
-{
-	gs_clock_set(&control->server->clock, control->reply.now_us, control->link.called_us);
-	gs_work_take(control->store, control->server, control->reply.work, control->reply.work_count);
-	if (control->reply.more_revoked)
-		control->report_due = true;
-}
-
-static const char *take_keys(GsControl *control)
-{
-	GsTicketKey keys[GS_TICKET_KEYS_MAX];
-	const GsReply *reply = &control->reply;
-	const GsServer *server = control->server;
-
-	for (size_t i = 0; i < reply->key_count; i++) {
-		keys[i] = (GsTicketKey){.server = server->id, .device = server->device, .clock = &server->clock};
-		strcpy(keys[i].kid, reply->keys[i].kid);
-		memcpy(keys[i].key, reply->keys[i].key, GS_TICKET_KEY_BYTES);
-	}
-	return gs_ticket_keys_replace(&control->store->keys, &server->id, keys, reply->key_count)
-			   ? NULL
-			   : "more than 64 ticket keys";
-}
-
-static const char *announced(GsControl *control, const char *value)
-{
-	uint64_t interval_ms = (uint64_t)control->store->settings->report_interval_ms;
-	const char *wrong;
-	GsServer *server;
-
-	if (!gs_reply_parse_announce(value, &control->reply))
-		return "the answer to an announcement is malformed";
-	if (strcmp(control->reply.server_name, control->link.name) != 0)
-		return "conninfo leads to a control server of another name";
-	server = gs_store_server(control->store, &control->reply.server, true);
-	if (server == NULL)
-		return "objects of more than 64 control servers are on this disk";
-	if (server->control != NULL && server->control != control)
-		return "another [control.NAME] leads to the same control server";
-	if (control->server != NULL && control->server != server) {
-		/* The database was made anew: what the old one signed is worth nothing any more. */
-		if (!gs_ticket_keys_replace(&control->store->keys, &control->server->id, NULL, 0))
-			return "more than 64 ticket keys";
-		control->server->control = NULL;
-	}
-	control->server = server;
-	server->control = control;
-	server->device = control->reply.device;
-	set_announced(control, true);
-	take_work(control);
-	wrong = control->reply.more_revoked ? NULL : take_keys(control);
-	if (wrong != NULL)
-		return wrong;
-	gs_receipt_retry(server);
-	uv_timer_start(&control->report_timer, report_fired, interval_ms, interval_ms);
-	gs_log(GS_LOG_INFO, NULL, "announced", "server", control->link.name, "device", server->device.text, NULL);
-	return NULL;
-}
-
-static const char *reported(GsControl *control, const char *value)
-{
-	const char *wrong = NULL;
-
-	if (!gs_reply_parse_report(value, &control->reply))
-		return "the answer to a report is malformed";
-	take_work(control);
-	gs_fetch_take(control->store, control->server, control->reply.fetches, control->reply.fetch_count);
-	if (control->reply.has_keys && !control->reply.more_revoked)
-		wrong = take_keys(control);
-	if (wrong != NULL)
-		return wrong;
-	gs_link_praise(&control->link);
-	gs_receipt_retry(control->server);
-	return NULL;
-}
-
-/* What is to be fetched next is asked for as soon as the last of this lot is acknowledged. */
-static void fetches_settled(GsControl *control)
-{
-	if (!control->server->fetched || gs_receipt_next(control->server) != NULL)
-		return;
-	control->server->fetched = false;
-	control->report_due = true;
-}
-
-static const char *receipted(GsControl *control, const char *value)
-{
-	GsReceipt *receipt = control->receipt;
-
-	if (strcmp(value, "stored") != 0 && strcmp(value, "unwanted") != 0)
-		return "the answer to a receipt is malformed";
-	control->receipt = NULL;
-	gs_link_praise(&control->link);
-	gs_receipt_finish(control->store, receipt, value[0] == 's' ? GS_RECEIPT_STORED : GS_RECEIPT_UNWANTED);
-	fetches_settled(control);
-	return NULL;
-}
-
-/* The three SQLSTATEs that say something about us, not about one call. */
-static bool is_about_us(const char *sqlstate)
-{
-	return strcmp(sqlstate, "GS030") == 0 || strcmp(sqlstate, "GS031") == 0 || strcmp(sqlstate, "GS033") == 0;
-}
-
-static void damage_told(GsControl *control)
-{
-	gs_damage_told(control->damage);
-	control->damage = NULL;
-}
-
-static void fetch_told(GsControl *control)
-{
-	gs_fetch_told(control->fetch);
-	control->fetch = NULL;
-	control->report_due = true; /* there may be another one now */
-}
-
-/* What is to be done about an error; NULL when the connection may go on. */
-static const char *call_failed(GsControl *control, const GsAnswer *answer)
-{
-	GsReceipt *receipt = control->receipt;
-
-	if (strcmp(answer->sqlstate, "GS031") == 0)
-		gs_program_abort("another daemon has announced itself as this device since; this one must not go on");
-	if (strcmp(answer->sqlstate, "GS030") == 0)
-		gs_log(GS_LOG_ERROR, NULL,
-			   "the control server does not know this device; there, as its DBA, run: SELECT "
-			   "groupshare.add_storage_device(name, login_role, location) with the role of conninfo",
-			   "server", control->link.name, NULL);
-	/* A batch that comes too late, for one: the server orders another inventory when it wants one. */
-	if (control->kind == CALL_INVENTORY && answer->sqlstate[0] != '\0' && !is_about_us(answer->sqlstate)) {
-		gs_log(GS_LOG_WARN, NULL, "the control server did not take an inventory", "error", answer->message, NULL);
-		gs_inventory_answered(control->server, false);
-		return NULL;
-	}
-	if (control->damage != NULL && answer->sqlstate[0] != '\0' && !is_about_us(answer->sqlstate)) {
-		gs_log(GS_LOG_ERROR, NULL, "the control server did not hear of a damage; told again after the next start",
-			   "error", answer->message, NULL);
-		damage_told(control);
-		return NULL;
-	}
-	if (control->fetch != NULL && answer->sqlstate[0] != '\0' && !is_about_us(answer->sqlstate)) {
-		gs_log(GS_LOG_ERROR, NULL, "the control server did not hear that a fetch was given up", "error",
-			   answer->message, NULL);
-		fetch_told(control);
-		return NULL;
-	}
-	if (receipt == NULL || answer->sqlstate[0] == '\0' || is_about_us(answer->sqlstate))
-		return answer->message;
-	gs_log(GS_LOG_ERROR, NULL, "the control server did not take a receipt", "server", control->link.name, "object",
-		   receipt->sidecar.object.text, "error", answer->message, NULL);
-	control->receipt = NULL;
-	if (strcmp(answer->sqlstate, "GS032") == 0)
-		gs_receipt_finish(control->store, receipt, GS_RECEIPT_MISMATCH);
-	else
-		gs_receipt_postpone(receipt);
-	return NULL;
-}
-
-static void work_told(GsControl *control)
-{
-	control->work_done_count -= control->work_done_sent;
-	memmove(control->work_done, control->work_done + control->work_done_sent,
-			control->work_done_count * sizeof(control->work_done[0]));
-}
 
 static void link_answered(void *owner, const GsAnswer *answer)
 {
 	GsControl *control = owner;
-	const char *wrong = NULL;
+	uint64_t interval_ms = (uint64_t)control->store->settings->report_interval_ms;
+	const char *wrong = gs_control_take(control, answer);
 
-	if (answer->value == NULL)
-		wrong = call_failed(control, answer);
-	else if (control->kind == CALL_LISTEN)
-		control->listening = true;
-	else if (control->kind == CALL_ANNOUNCE)
-		wrong = announced(control, answer->value);
-	else if (control->kind == CALL_REPORT)
-		wrong = reported(control, answer->value);
-	else if (control->kind == CALL_DAMAGED)
-		damage_told(control);
-	else if (control->kind == CALL_FETCH_FAILED)
-		fetch_told(control);
-	else if (control->kind == CALL_INVENTORY)
-		gs_inventory_answered(control->server, true);
-	else if (control->kind == CALL_RECEIPT)
-		wrong = receipted(control, answer->value);
-	else
-		work_told(control);
 	/* The next connection starts with an announcement, which is also what GS033 asks for. */
-	if (wrong != NULL)
+	if (wrong != NULL) {
 		gs_link_drop(&control->link, wrong);
-	else
-		pump(control);
+		return;
+	}
+	if (control->kind == CALL_ANNOUNCE)
+		uv_timer_start(&control->report_timer, report_fired, interval_ms, interval_ms);
+	pump(control);
 }
 
 static void link_up(void *owner)
@@ -419,7 +188,7 @@ static void link_down(void *owner)
 	control->listening = false;
 	control->measured = false;
 	control->report_due = false;
-	set_announced(control, false);
+	gs_control_set_announced(control, false);
 	uv_timer_stop(&control->report_timer);
 }
 
