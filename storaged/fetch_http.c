@@ -12,6 +12,10 @@
 #define CONNECT_TIMEOUT_S 10
 #define BUFFER_BYTES (256L << 10)
 
+/* An option that is not taken, for want of memory, would leave libcurl's default, which for one believes other
+ * authorities. */
+#define SET(curl, option, value) (curl_easy_setopt(curl, option, value) == CURLE_OK)
+
 struct GsFetchHttp {
 	CURL *curl;
 	char *ca;
@@ -146,49 +150,40 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t u
 	return 1;
 }
 
-static void set_limits(CURL *curl, const GsFetchRequest *request)
+static bool set_limits(CURL *curl, const GsFetchRequest *request)
 {
 	int64_t least = request->min_rate_bytes > 0 ? request->min_rate_bytes : 1;
 
 	if (request->rate_bytes > 0 && least > request->rate_bytes / 2)
 		least = request->rate_bytes / 2 + 1;
 	/* A thread that still resolves a name is left behind, not waited for. */
-	curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
-	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)least);
-	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)((request->stall_ms + 999) / 1000));
-	curl_easy_setopt(curl, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)request->rate_bytes);
-	curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
+	return SET(curl, CURLOPT_QUICK_EXIT, 1L) && SET(curl, CURLOPT_NOSIGNAL, 1L) &&
+		   SET(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S) &&
+		   SET(curl, CURLOPT_LOW_SPEED_LIMIT, (long)least) &&
+		   SET(curl, CURLOPT_LOW_SPEED_TIME, (long)((request->stall_ms + 999) / 1000)) &&
+		   SET(curl, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)request->rate_bytes) &&
+		   SET(curl, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
 }
 
-static void set_transport(const GsFetchHttp *http, const GsFetchRequest *request)
+static bool set_transport(const GsFetchHttp *http, const GsFetchRequest *request)
 {
 	CURL *curl = http->curl;
-	bool tls = strncasecmp(request->url, "https:", 6) == 0;
+	long version = strncasecmp(request->url, "https:", 6) == 0 ? (long)CURL_HTTP_VERSION_2TLS
+															   : (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
 
-	curl_easy_setopt(curl, CURLOPT_URL, request->url);
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION,
-					 (long)(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
-	curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (http->ca != NULL) {
-		curl_easy_setopt(curl, CURLOPT_CAINFO, http->ca);
-		curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
-	}
-	curl_easy_setopt(curl, CURLOPT_USERAGENT, "groupshare-storaged/" GS_VERSION);
+	return SET(curl, CURLOPT_URL, request->url) && SET(curl, CURLOPT_PROTOCOLS_STR, "http,https") &&
+		   SET(curl, CURLOPT_NOPROXY, "*") && SET(curl, CURLOPT_HTTP_VERSION, version) &&
+		   SET(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
+		   (http->ca == NULL || (SET(curl, CURLOPT_CAINFO, http->ca) && SET(curl, CURLOPT_CAPATH, NULL))) &&
+		   SET(curl, CURLOPT_USERAGENT, "groupshare-storaged/" GS_VERSION);
 }
 
-static void set_callbacks(CURL *curl, Exchange *exchange)
+static bool set_callbacks(CURL *curl, Exchange *exchange)
 {
-	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
-	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
-	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	return SET(curl, CURLOPT_HEADERFUNCTION, on_header) && SET(curl, CURLOPT_HEADERDATA, exchange) &&
+		   SET(curl, CURLOPT_WRITEFUNCTION, on_body) && SET(curl, CURLOPT_WRITEDATA, exchange) &&
+		   SET(curl, CURLOPT_XFERINFOFUNCTION, on_progress) && SET(curl, CURLOPT_XFERINFODATA, exchange) &&
+		   SET(curl, CURLOPT_NOPROGRESS, 0L);
 }
 
 /* *list is freed by the caller, also on failure. */
@@ -247,22 +242,17 @@ GsFetchHttpResult gs_fetch_http_get(GsFetchHttp *http, GsFetchRequest *request)
 	Exchange exchange = {.curl = http->curl, .request = request};
 	char detail[CURL_ERROR_SIZE] = "";
 	struct curl_slist *fields = NULL;
-	CURLcode code;
+	CURLcode code = CURLE_OUT_OF_MEMORY;
 
 	request->why[0] = '\0';
-	if (!make_fields(request, &fields)) {
-		curl_slist_free_all(fields);
-		return GS_FETCH_HTTP_NO_MEMORY;
-	}
 	curl_easy_reset(http->curl);
-	set_transport(http, request);
-	set_limits(http->curl, request);
-	set_callbacks(http->curl, &exchange);
-	curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, detail);
-	curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, fields);
-	code = curl_easy_perform(http->curl);
-	curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, NULL);
-	curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
+	if (make_fields(request, &fields) && set_transport(http, request) && set_limits(http->curl, request) &&
+		set_callbacks(http->curl, &exchange) && SET(http->curl, CURLOPT_ERRORBUFFER, detail) &&
+		SET(http->curl, CURLOPT_HTTPHEADER, fields))
+		code = curl_easy_perform(http->curl);
+	/* Neither is its any more; nothing is allocated for that. */
+	(void)SET(http->curl, CURLOPT_ERRORBUFFER, NULL);
+	(void)SET(http->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(fields);
 	if (exchange.result != GS_FETCH_HTTP_OK)
 		return exchange.result;
