@@ -144,6 +144,7 @@ static void link_answered(void *owner, const GsAnswer *answer)
 {
 	GsControl *control = owner;
 	uint64_t interval_ms = (uint64_t)control->store->settings->report_interval_ms;
+	bool announcing = control->kind == CALL_ANNOUNCE; /* what an answer brings may be called for at once */
 	const char *wrong = gs_control_take(control, answer);
 
 	/* The next connection starts with an announcement, which is also what GS033 asks for. */
@@ -151,7 +152,7 @@ static void link_answered(void *owner, const GsAnswer *answer)
 		gs_link_drop(&control->link, wrong);
 		return;
 	}
-	if (control->kind == CALL_ANNOUNCE)
+	if (announcing)
 		uv_timer_start(&control->report_timer, report_fired, interval_ms, interval_ms);
 	pump(control);
 }
