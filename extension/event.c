@@ -13,14 +13,16 @@
 #include "utils/builtins.h"
 
 #include "plan.h"
+#include "reply.h"
 #include "request.h"
 
 PG_FUNCTION_INFO_V1(gs_current_era);
 
 static GsPlan insert_audit = {
-	"INSERT INTO groupshare.audit (request_id, peer, actor, action, subject, detail)"
-	" VALUES ($1, $2, coalesce($3, 'role ' || session_user), $4, $5, $6)",
-	{TEXTOID, INETOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID},
+	"INSERT INTO groupshare.audit (request_id, peer, actor, action, subject, detail, terminal)"
+	" VALUES ($1, $2, coalesce($3, 'role ' || session_user), $4, $5, $6,"
+	"   (SELECT t.identifier FROM groupshare.terminal t WHERE t.id = $7))",
+	{TEXTOID, INETOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, UUIDOID},
 	.by_key = true,
 };
 
@@ -52,10 +54,11 @@ static Datum text_or_null(const char *text, char *null)
 	return text == NULL ? (Datum)0 : CStringGetTextDatum(text);
 }
 
-void gs_audit(const GsRequest *request, const char *action, const char *subject, Jsonb *detail)
+static void audit(const GsRequest *request, const char *action, const char *subject, const pg_uuid_t *terminal,
+				  Jsonb *detail)
 {
-	Datum values[6];
-	char nulls[6];
+	Datum values[7];
+	char nulls[7];
 
 	values[0] = text_or_null(request == NULL ? NULL : request->request_id, &nulls[0]);
 	nulls[1] = request == NULL || request->peer == NULL ? 'n' : ' ';
@@ -66,7 +69,20 @@ void gs_audit(const GsRequest *request, const char *action, const char *subject,
 	values[4] = text_or_null(subject, &nulls[4]);
 	nulls[5] = detail == NULL ? 'n' : ' ';
 	values[5] = detail == NULL ? (Datum)0 : JsonbPGetDatum(detail);
+	nulls[6] = terminal == NULL ? 'n' : ' ';
+	values[6] = UUIDPGetDatum(terminal);
 	(void)gs_plan_run(&insert_audit, values, nulls, 0);
+}
+
+void gs_audit(const GsRequest *request, const char *action, const char *subject, Jsonb *detail)
+{
+	audit(request, action, subject, NULL, detail);
+}
+
+void gs_audit_member(const GsRequest *request, const char *action, const pg_uuid_t *subject, const pg_uuid_t *terminal,
+					 Jsonb *detail)
+{
+	audit(request, action, gs_reply_uuid_text(subject), terminal, detail);
 }
 
 void gs_event_terminal(const pg_uuid_t *terminal, const char *kind, Jsonb *data)

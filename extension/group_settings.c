@@ -18,6 +18,7 @@
 #include "group.h"
 #include "group_rules.h"
 #include "inquiry.h"
+#include "invite.h"
 #include "member.h"
 #include "plan.h"
 #include "reply.h"
@@ -70,15 +71,16 @@ static void name_administrators(const GsRequest *request, const GsGroup *group, 
 			break;
 		case GS_MEMBER_INVITED:
 			gs_member_invite(&group->id, ids[i], true);
+			gs_audit_member(request, "invite", &group->id, ids[i], gs_member_role_detail(true));
 			break;
 		case GS_MEMBER_MEMBER:
-			gs_member_set(&group->id, ids[i], GS_MEMBER_ADMINISTRATOR);
-			gs_member_tell(group, ids[i], GS_MEMBER_ADMINISTRATOR);
+			gs_member_set_role(request, group, ids[i], true);
 			break;
 		default:
 			gs_inquiry_close(group, ids[i], "cancelled");
 			gs_member_invite(&group->id, ids[i], true);
 			gs_event_terminal(ids[i], "group", gs_group_event(group, "invited"));
+			gs_audit_member(request, "invite", &group->id, ids[i], gs_member_role_detail(true));
 		}
 	}
 }
@@ -99,14 +101,14 @@ static void unname_administrators(const GsRequest *request, const GsGroup *group
 			caller_goes = true;
 			continue;
 		}
-		gs_member_set(&group->id, ids[i], is_administrator[i] ? GS_MEMBER_MEMBER : GS_MEMBER_REMOVED);
 		if (is_administrator[i])
-			gs_member_tell(group, ids[i], GS_MEMBER_MEMBER);
+			gs_member_set_role(request, group, ids[i], false);
+		else
+			(void)gs_invite_withdraw(request, group, ids[i]);
 	}
 	if (caller_goes &&
 		gs_plan_run(&find_other_administrator, (Datum[]){values[0], UUIDPGetDatum(caller)}, NULL, 1) > 0) {
-		gs_member_set(&group->id, caller, GS_MEMBER_MEMBER);
-		gs_member_tell(group, caller, GS_MEMBER_MEMBER);
+		gs_member_set_role(request, group, caller, false);
 		caller_goes = false;
 	}
 	(void)gs_plan_run(&set_steps_down, (Datum[]){values[0], UUIDPGetDatum(caller)}, caller_goes ? NULL : " n", 0);

@@ -238,7 +238,7 @@ static void settle(const GsRequest *request, const GsGroup *group, const pg_uuid
 	if (!cancel)
 		gs_event_terminal(requester, "decision", inquiry_event(id, group, NULL, state));
 	gs_event_administrators(&group->id, "inquiry", inquiry_event(id, group, NULL, state));
-	gs_audit(request, "decide_inquiry", gs_reply_uuid_text(id), inquiry_event(id, group, NULL, state));
+	gs_audit_member(request, "decide_inquiry", id, requester, inquiry_event(id, group, NULL, state));
 }
 
 void gs_inquiry_allow(const GsRequest *request, const GsGroup *group, const pg_uuid_t *terminal)

@@ -42,7 +42,7 @@ GsMemberState gs_invite(const GsRequest *request, GsGroup *group, const pg_uuid_
 
 	if (state == GS_MEMBER_MEMBER || state == GS_MEMBER_ADMINISTRATOR)
 		return state;
-	gs_audit(request, "invite", gs_reply_uuid_text(&group->id), NULL);
+	gs_audit_member(request, "invite", &group->id, terminal, gs_member_role_detail(administrator));
 	if (state == GS_MEMBER_PENDING)
 		return let_in(request, group, terminal, administrator);
 	if (state == GS_MEMBER_BANNED)
@@ -52,14 +52,14 @@ GsMemberState gs_invite(const GsRequest *request, GsGroup *group, const pg_uuid_
 	return GS_MEMBER_INVITED;
 }
 
-GsMemberState gs_invite_withdraw(const GsRequest *request, GsGroup *group, const pg_uuid_t *terminal)
+GsMemberState gs_invite_withdraw(const GsRequest *request, const GsGroup *group, const pg_uuid_t *terminal)
 {
 	GsMemberState state = gs_member_state(&group->id, terminal);
 
 	if (state != GS_MEMBER_INVITED)
 		return state;
 	gs_member_set(&group->id, terminal, GS_MEMBER_REMOVED);
-	gs_audit(request, "withdraw_invitation", gs_reply_uuid_text(&group->id), NULL);
+	gs_audit_member(request, "withdraw_invitation", &group->id, terminal, NULL);
 	return GS_MEMBER_REMOVED;
 }
 

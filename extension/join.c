@@ -67,12 +67,10 @@ static void come_in(const GsRequest *request, const GsGroup *group, GsMemberStat
 	gs_inquiry_close(group, terminal, "cancelled");
 	gs_member_set(&group->id, terminal, state);
 	gs_member_tell(group, terminal, state);
-	gs_audit(request, "join_group", gs_reply_uuid_text(&group->id), NULL);
+	gs_audit_member(request, "join_group", &group->id, terminal, NULL);
 	if (state == GS_MEMBER_ADMINISTRATOR && group->steps_down != NULL) {
-		if (gs_member_state(&group->id, group->steps_down) == GS_MEMBER_ADMINISTRATOR) {
-			gs_member_set(&group->id, group->steps_down, GS_MEMBER_MEMBER);
-			gs_member_tell(group, group->steps_down, GS_MEMBER_MEMBER);
-		}
+		if (gs_member_state(&group->id, group->steps_down) == GS_MEMBER_ADMINISTRATOR)
+			gs_member_set_role(request, group, group->steps_down, false);
 		(void)gs_plan_run(&clear_steps_down, (Datum[]){UUIDPGetDatum(&group->id)}, NULL, 0);
 	}
 }
@@ -89,7 +87,7 @@ static pg_uuid_t *ask(const GsRequest *request, const GsGroup *group, GsMemberSt
 	inquiry = gs_inquiry_open(request, group);
 	if (state != GS_MEMBER_PENDING)
 		gs_member_set(&group->id, &request->terminal->id, GS_MEMBER_PENDING);
-	gs_audit(request, "ask_to_join", gs_reply_uuid_text(&group->id), NULL);
+	gs_audit_member(request, "ask_to_join", &group->id, &request->terminal->id, NULL);
 	return inquiry;
 }
 
@@ -171,7 +169,7 @@ static GsMemberState set_banned(const GsRequest *request, GsGroup *group, const 
 	}
 	if (!banned && state == GS_MEMBER_BANNED) {
 		gs_member_set(&group->id, terminal, GS_MEMBER_REMOVED);
-		gs_audit(request, "unban", gs_reply_uuid_text(&group->id), NULL);
+		gs_audit_member(request, "unban", &group->id, terminal, NULL);
 		return GS_MEMBER_REMOVED;
 	}
 	return banned ? GS_MEMBER_BANNED : state;
@@ -190,9 +188,7 @@ static GsMemberState set_role(const GsRequest *request, GsGroup *group, const pg
 									  (Datum[]){UUIDPGetDatum(&group->id), UUIDPGetDatum(terminal)}, NULL, 1) == 0)
 		ereport(ERROR, (errcode(GS_ERR_CONFLICT), errmsg("a group needs an administrator"),
 						errhint("Make another member administrator first.")));
-	gs_member_set(&group->id, terminal, to);
-	gs_member_tell(group, terminal, to);
-	gs_audit(request, "set_role", gs_reply_uuid_text(&group->id), NULL);
+	gs_member_set_role(request, group, terminal, administrator);
 	return to;
 }
 

@@ -157,6 +157,24 @@ void gs_member_tell(const GsGroup *group, const pg_uuid_t *terminal, GsMemberSta
 		gs_event_terminal(terminal, "member", event);
 }
 
+void gs_member_set_role(const GsRequest *request, const GsGroup *group, const pg_uuid_t *terminal, bool administrator)
+{
+	GsMemberState to = administrator ? GS_MEMBER_ADMINISTRATOR : GS_MEMBER_MEMBER;
+
+	gs_member_set(&group->id, terminal, to);
+	gs_member_tell(group, terminal, to);
+	gs_audit_member(request, "set_role", &group->id, terminal, gs_member_role_detail(administrator));
+}
+
+Jsonb *gs_member_role_detail(bool administrator)
+{
+	GsReply detail;
+
+	gs_reply_begin(&detail);
+	gs_reply_text(&detail, "role", state_names[administrator ? GS_MEMBER_ADMINISTRATOR : GS_MEMBER_MEMBER]);
+	return gs_reply_end(&detail);
+}
+
 static void succeed(const GsRequest *request, GsGroup *group)
 {
 	Datum id = UUIDPGetDatum(&group->id);
@@ -171,7 +189,7 @@ static void succeed(const GsRequest *request, GsGroup *group)
 	heir = gs_result_uuid(0, 1);
 	gs_member_set(&group->id, heir, GS_MEMBER_ADMINISTRATOR);
 	gs_member_tell(group, heir, GS_MEMBER_ADMINISTRATOR);
-	gs_audit(request, "succeed_administrator", gs_reply_uuid_text(heir), NULL);
+	gs_audit_member(request, "succeed_administrator", &group->id, heir, NULL);
 }
 
 void gs_member_depart(const GsRequest *request, GsGroup *group, const pg_uuid_t *terminal, GsMemberState to)
@@ -183,7 +201,7 @@ void gs_member_depart(const GsRequest *request, GsGroup *group, const pg_uuid_t 
 	if (to != GS_MEMBER_LEFT)
 		(void)gs_plan_run(&unlist, (Datum[]){UUIDPGetDatum(&group->id), UUIDPGetDatum(terminal)}, NULL, 0);
 	gs_member_set(&group->id, terminal, to);
-	gs_audit(request, state_names[to], gs_reply_uuid_text(&group->id), NULL);
+	gs_audit_member(request, state_names[to], &group->id, terminal, NULL);
 	if (from == GS_MEMBER_MEMBER || from == GS_MEMBER_ADMINISTRATOR)
 		gs_member_tell(group, terminal, to);
 	if (from == GS_MEMBER_ADMINISTRATOR)

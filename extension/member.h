@@ -39,6 +39,12 @@ GsMemberState gs_member_offered(const pg_uuid_t *group, const pg_uuid_t *termina
 /* Event of kind member to the group's members and to the terminal itself. */
 void gs_member_tell(const GsGroup *group, const pg_uuid_t *terminal, GsMemberState state);
 
+/* Makes a member administrator, or an administrator a member: sets, tells, audits. */
+void gs_member_set_role(const GsRequest *request, const GsGroup *group, const pg_uuid_t *terminal, bool administrator);
+
+/* What the audit says of a role that was given or offered. */
+Jsonb *gs_member_role_detail(bool administrator);
+
 /*
  * Takes a terminal out of a locked group: `to` is LEFT, REMOVED or BANNED. The last administrator hands over to the
  * oldest member; with nobody left the group is dissolved.

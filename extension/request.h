@@ -63,6 +63,10 @@ GsTerminal *gs_request_terminal(int col);
  * session role; `request` may be NULL (a DBA's own command). */
 void gs_audit(const GsRequest *request, const char *action, const char *subject, Jsonb *detail);
 
+/* The same of a terminal's membership: to whom it was done. `subject` is the group, or the inquiry that was decided. */
+void gs_audit_member(const GsRequest *request, const char *action, const pg_uuid_t *subject, const pg_uuid_t *terminal,
+					 Jsonb *detail);
+
 /* One outbox row for one terminal / for each administrator of a group. */
 void gs_event_terminal(const pg_uuid_t *terminal, const char *kind, Jsonb *data);
 void gs_event_administrators(const pg_uuid_t *group, const char *kind, Jsonb *data);

@@ -520,6 +520,7 @@ CREATE TABLE groupshare.audit (
     actor text NOT NULL,
     action text NOT NULL,
     subject text,
+    terminal text,
     detail jsonb
 );
 CREATE INDEX audit_at ON groupshare.audit (at);
@@ -561,7 +562,9 @@ COMMENT ON TABLE groupshare.event_wake IS 'groups whose members the worker is wa
 COMMENT ON TABLE groupshare.event_era IS 'the time in which transaction numbers are those of one cluster; not dumped';
 COMMENT ON FUNCTION groupshare.current_era() IS 'the present era of transaction numbers';
 COMMENT ON COLUMN groupshare.membership.came_after IS 'what was committed when it came in last: of the groups events it gets the later ones';
-COMMENT ON TABLE groupshare.audit IS 'who did what';
+COMMENT ON TABLE groupshare.audit IS 'who did what, and to whom';
+COMMENT ON COLUMN groupshare.audit.subject IS 'what it was done to: the id of a group, share or inquiry, the name of a device, ...';
+COMMENT ON COLUMN groupshare.audit.terminal IS 'to whom: whose membership it was, also when that is the actor';
 COMMENT ON SEQUENCE groupshare.event_position IS 'cursor positions of events, of all terminals';
 COMMENT ON COLUMN groupshare.plan.sharing IS 'may its terminals share at all';
 COMMENT ON COLUMN groupshare.plan.quota_bytes IS 'most bytes that a terminals pending and stored shares may have';

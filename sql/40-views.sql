@@ -82,5 +82,5 @@ COMMENT ON VIEW groupshare.event_lag IS
     'events that their terminal has not fetched, at most 1000 of each of its groups, and those that nobody has been woken for';
 
 CREATE VIEW groupshare.audit_log AS
-    SELECT a.id, a.at, a.actor, a.action, a.subject, a.detail, a.peer, a.request_id FROM groupshare.audit a;
-COMMENT ON VIEW groupshare.audit_log IS 'who did what, in the transaction that did it';
+    SELECT a.id, a.at, a.actor, a.action, a.subject, a.terminal, a.detail, a.peer, a.request_id FROM groupshare.audit a;
+COMMENT ON VIEW groupshare.audit_log IS 'who did what to whom, in the transaction that did it';
