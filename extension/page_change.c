@@ -28,8 +28,7 @@
 #define OWNER_SPACE 0x6774 /* sets these apart from users' advisory locks, whose objsubid is 1 or 2 */
 #define OWNER_LOCKS 1024
 
-PG_FUNCTION_INFO_V1(gs_page_of_membership);
-PG_FUNCTION_INFO_V1(gs_page_of_group);
+PG_FUNCTION_INFO_V1(gs_page_of_row);
 PG_FUNCTION_INFO_V1(gs_page_of_share);
 PG_FUNCTION_INFO_V1(gs_page_of_share_group);
 PG_FUNCTION_INFO_V1(gs_page_of_all);
@@ -74,34 +73,25 @@ static int rows_of(const TriggerData *data, HeapTuple rows[2])
 	return TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? 2 : 1;
 }
 
-/* On membership, when it is or was inside; with an argument when it comes in. */
-Datum gs_page_of_membership(PG_FUNCTION_ARGS)
+/*
+ * On rows whose columns name subjects: the arguments. A + before one says that the terminal in it comes into a group.
+ */
+Datum gs_page_of_row(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = gs_trigger_data(fcinfo);
+	const Trigger *trigger = data->tg_trigger;
 	HeapTuple rows[2];
 	int count = rows_of(data, rows);
 
-	if (data->tg_trigger->tgnargs > 0)
-		lock_owner(gs_trigger_field(data, rows[count - 1], "terminal_id"), ExclusiveLock);
 	gs_plan_open();
-	for (int i = 0; i < count; i++) {
-		note(gs_trigger_field(data, rows[i], "group_id"));
-		note(gs_trigger_field(data, rows[i], "terminal_id"));
+	for (int i = 0; i < trigger->tgnargs; i++) {
+		const char *column = trigger->tgargs[i];
+
+		if (*column == '+')
+			lock_owner(gs_trigger_field(data, rows[count - 1], ++column), ExclusiveLock);
+		for (int row = 0; row < count; row++)
+			note(gs_trigger_field(data, rows[row], column));
 	}
-	gs_plan_close();
-	return PointerGetDatum(NULL);
-}
-
-/* AFTER UPDATE ON sharing_group */
-Datum gs_page_of_group(PG_FUNCTION_ARGS)
-{
-	TriggerData *data = gs_trigger_data(fcinfo);
-	HeapTuple rows[2];
-	int count = rows_of(data, rows);
-
-	gs_plan_open();
-	for (int i = 0; i < count; i++)
-		note(gs_trigger_field(data, rows[i], "id"));
 	gs_plan_close();
 	return PointerGetDatum(NULL);
 }

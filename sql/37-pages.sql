@@ -2,15 +2,11 @@
 -- Each change of what a page of group info shows is noted, whoever makes it: a function of ours or a DBA's own statement
 -- (extension/page_change.c). A note too many costs one page, a missing one would keep members from news. No trigger where nothing is shown.
 
-CREATE FUNCTION groupshare.page_of_membership() RETURNS trigger
-    AS 'MODULE_PATHNAME', 'gs_page_of_membership' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+CREATE FUNCTION groupshare.page_of_row() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'gs_page_of_row' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION groupshare.page_of_membership() IS 'trigger: notes that pages of the group and those of the terminal change; argument: it comes in';
-
-CREATE FUNCTION groupshare.page_of_group() RETURNS trigger
-    AS 'MODULE_PATHNAME', 'gs_page_of_group' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
-    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION groupshare.page_of_group() IS 'trigger: notes that pages of the group change';
+COMMENT ON FUNCTION groupshare.page_of_row() IS
+    'trigger: notes that pages of the subjects change that the named columns hold; + before one: this terminal comes in';
 
 CREATE FUNCTION groupshare.page_of_share() RETURNS trigger
     AS 'MODULE_PATHNAME', 'gs_page_of_share' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
@@ -28,19 +24,19 @@ CREATE FUNCTION groupshare.page_of_all() RETURNS trigger
 COMMENT ON FUNCTION groupshare.page_of_all() IS 'trigger: notes that all pages may change';
 
 CREATE TRIGGER membership_page_new AFTER INSERT ON groupshare.membership
-    FOR EACH ROW WHEN (NEW.state IN ('member', 'administrator')) EXECUTE FUNCTION groupshare.page_of_membership('comes in');
+    FOR EACH ROW WHEN (NEW.state IN ('member', 'administrator')) EXECUTE FUNCTION groupshare.page_of_row('+terminal_id', 'group_id');
 CREATE TRIGGER membership_page_came AFTER UPDATE ON groupshare.membership
     FOR EACH ROW WHEN (NEW.state IN ('member', 'administrator') AND (OLD.state NOT IN ('member', 'administrator')
         OR (OLD.group_id, OLD.terminal_id) IS DISTINCT FROM (NEW.group_id, NEW.terminal_id)))
-    EXECUTE FUNCTION groupshare.page_of_membership('comes in');
+    EXECUTE FUNCTION groupshare.page_of_row('+terminal_id', 'group_id');
 CREATE TRIGGER membership_page_moved AFTER UPDATE ON groupshare.membership
     FOR EACH ROW WHEN (OLD.state IN ('member', 'administrator') AND OLD.state <> NEW.state)
-    EXECUTE FUNCTION groupshare.page_of_membership();
+    EXECUTE FUNCTION groupshare.page_of_row('terminal_id', 'group_id');
 CREATE TRIGGER membership_page_gone AFTER DELETE ON groupshare.membership
-    FOR EACH ROW WHEN (OLD.state IN ('member', 'administrator')) EXECUTE FUNCTION groupshare.page_of_membership();
+    FOR EACH ROW WHEN (OLD.state IN ('member', 'administrator')) EXECUTE FUNCTION groupshare.page_of_row('terminal_id', 'group_id');
 
 CREATE TRIGGER sharing_group_page AFTER UPDATE ON groupshare.sharing_group
-    FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION groupshare.page_of_group();
+    FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION groupshare.page_of_row('id');
 
 CREATE TRIGGER share_page_new AFTER INSERT ON groupshare.share
     FOR EACH ROW WHEN (NEW.state = 'stored') EXECUTE FUNCTION groupshare.page_of_share();
