@@ -5,8 +5,8 @@
 #ifndef GS_WORKER_H
 #define GS_WORKER_H
 
-/* Registers one worker for each database in groupshare.databases. Call from _PG_init, after the settings are defined,
- * while shared_preload_libraries is processed. */
+/* Registers the launcher of workers when groupshare.databases names any database. Call from _PG_init, after the
+ * settings are defined, while shared_preload_libraries is processed. */
 void gs_worker_register(void);
 
 #endif

@@ -7,6 +7,7 @@ my ($devices, $grants, $size, $clients, $each) = (4, 50, 100, 16, 63);
 my $server = new_control_server(
     name => 'cs1',
     conf => {
+        'groupshare.databases'                 => 'gs, later',
         'groupshare.device_headroom'           => 0,
         'groupshare.device_high_water_percent' => 100,
         'groupshare.placement_candidates'      => 3,
@@ -139,6 +140,22 @@ END LOOP; END $$;
 SELECT 'end';
 SQL
 like($heard, qr/Asynchronous notification "groupshare_event" with payload "[0-9a-f-]{36}/, 'it wakes who waits for events');
+
+# A database that groupshare.databases names before it is made.
+my $missing = sub { my $n = () = slurp("$server->{dir}/log") =~ /database "later" of groupshare.databases does not exist/g; return $n };
+my $there   = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'groupshare maintenance' AND datname = 'later'};
+is($missing->(), 1, 'a database that is not there is logged once');
+unlike(slurp("$server->{dir}/log"), qr/FATAL:  database "later" does not exist/, 'and not tried');
+$server->sql('CREATE DATABASE later', -database => 'postgres');
+ok(wait_for(sub { $server->sql($there) }, 'its worker'), 'once it is made, it has a worker');
+$server->sql('DROP DATABASE later WITH (FORCE)', -database => 'postgres');
+wait_for(sub { $missing->() == 2 }, 'its end to be noticed');
+is($server->sql($worker), wait_for(sub { $server->sql($worker) }, 'the worker'), 'the other one goes on');
+$pid = $server->sql($worker);
+$server->sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'groupshare launcher'});
+isnt(wait_for(sub { my $now = $server->sql($worker); $now =~ /^\d+$/ && $now ne $pid ? $now : undef }, 'the next worker'), $pid,
+    'a launcher that ends takes its workers along and both are started again');
+is($server->sql(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'groupshare maintenance'}), 1, 'once');
 
 $server->sql('DROP EXTENSION groupshare CASCADE');
 $server->sql('SELECT pg_sleep(0.5)');

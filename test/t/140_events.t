@@ -45,7 +45,7 @@ $cs->start;
 ok(got($stream, member('postgres@x.org')) > $first, 'PostgreSQL killed after the commit: the same stream goes on');
 
 joins('worker@x.org');
-my $worker = $cs->sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'groupshare maintenance'});
+my $worker = wait_for(sub { $cs->sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'groupshare maintenance'}) }, 'the worker');
 kill 'KILL', $worker or die "kill: $!";
 my $last = got($stream, member('worker@x.org'));
 ok($last, 'the worker killed: the same');
