@@ -39,7 +39,14 @@ nothing_left($tmp, 'failed');
 # up, up again, down.
 my $run = scratch('up') . '/run';
 my %up  = (env => { %own, GS_RUN => $run });
-($status, $out, $err) = run({ command => ["$bin/up"], %up });
+{
+    local $^F = 255;    # what is opened now is inherited
+    pipe my $held, my $inherited or die "pipe: $!";
+    ($status, $out, $err) = run({ command => ["$bin/up"], %up });
+    close $inherited or die "close: $!";
+    vec(my $readable = '', fileno $held, 1) = 1;
+    is(select($readable, undef, undef, 0), 1, 'what has been started holds no descriptor of its caller');
+}
 is($status, 0, 'up') or diag($out, $err);
 my %env = slurp("$run/env") =~ /^(\w+)=(.*)$/mg;
 my $state = readlink "$run/state";

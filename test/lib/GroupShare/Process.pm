@@ -103,6 +103,15 @@ sub _exec {
     POSIX::_exit(127);
 }
 
+# What is detached holds nothing of whoever started it: no session, no descriptor (a pipe whose end a caller waits for).
+sub leave_caller {
+    setsid();
+    opendir my $dir, '/proc/self/fd' or POSIX::_exit(126);
+    my @descriptors = grep {/^\d+$/ && $_ > 2} readdir $dir;
+    POSIX::close($_) for @descriptors;
+    return;
+}
+
 # start(name =>, command => [...], log => file, cwd => dir[, env => {...}, signal => name]): a process in the
 # background. `signal` is what ends it: by stop(), and when its starter dies.
 sub start {
@@ -112,10 +121,10 @@ sub start {
     spit($o{log}, '') if !-e $o{log};
     my $pid = fork // croak "fork: $!";
     if (!$pid) {
-        setsid() if $DETACHED;
         open STDIN,  '<',  '/dev/null' or POSIX::_exit(126);
         open STDOUT, '>>', $o{log}     or POSIX::_exit(126);
         open STDERR, '>&', \*STDOUT    or POSIX::_exit(126);
+        leave_caller() if $DETACHED;
         my @command = @{ $o{command} };
         unshift @command, 'setpriv', '--pdeathsig', $self->{signal}, '--' if !$DETACHED;
         _exec({ %o, command => \@command });
