@@ -5,10 +5,10 @@
  */
 #include "gateway/settings.h"
 
-#include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/conninfo.h"
 #include "daemon/settings_common.h"
 #include "gateway/pg_pool.h"
 
@@ -78,61 +78,18 @@ static const char *control_setting(void *target, const char *section, const char
 	return NULL;
 }
 
-/* Never libpq's own text: it may quote the password. */
-static const char *check_conninfo(const char *conninfo)
-{
-	char *error = NULL;
-	PQconninfoOption *options = PQconninfoParse(conninfo, &error);
-	const char *wrong = options ? NULL : "a control server's conninfo is not a libpq connection string";
-
-	PQconninfoFree(options);
-	PQfreemem(error);
-	return wrong;
-}
-
 static const char *check_settings(void *target)
 {
 	const GsGatewaySettings *gateway = target;
-	const char *wrong = gs_settings_check_common(&gateway->common);
+	const char *wrong = NULL;
 
-	if (wrong)
-		return wrong;
 	if (gateway->control_count == 0)
 		return "no control server: a section [control.NAME] with conninfo is needed";
 	if (gateway->reconnect_min_ms > gateway->reconnect_max_ms)
 		return "reconnect_min_ms is more than reconnect_max_ms";
 	for (size_t i = 0; i < gateway->control_count && !wrong; i++)
-		wrong = check_conninfo(gateway->controls[i].conninfo);
+		wrong = gs_conninfo_check(gateway->controls[i].conninfo);
 	return wrong;
-}
-
-/* A value in single quotes, as libpq reads it. */
-static void dump_quoted(const char *value, FILE *out)
-{
-	fputc('\'', out);
-	for (; *value; value++) {
-		if (*value == '\'' || *value == '\\')
-			fputc('\\', out);
-		fputc(*value, out);
-	}
-	fputc('\'', out);
-}
-
-/* "D" and "*" are what libpq itself calls the options that are not to be shown. */
-static void dump_conninfo(const char *conninfo, FILE *out)
-{
-	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
-
-	for (const PQconninfoOption *option = options; option && option->keyword; option++) {
-		if (!option->val)
-			continue;
-		fprintf(out, " %s=", option->keyword);
-		if (strchr(option->dispchar, '*'))
-			fputs("***", out);
-		else
-			dump_quoted(option->val, out);
-	}
-	PQconninfoFree(options);
 }
 
 static void dump_controls(const void *target, FILE *out)
@@ -141,7 +98,7 @@ static void dump_controls(const void *target, FILE *out)
 
 	for (size_t i = 0; i < gateway->control_count; i++) {
 		fprintf(out, "\n[control.%s]\nconninfo =", gateway->controls[i].name);
-		dump_conninfo(gateway->controls[i].conninfo, out);
+		gs_conninfo_dump(gateway->controls[i].conninfo, out);
 		fputc('\n', out);
 	}
 }

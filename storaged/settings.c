@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "daemon/conninfo.h"
 #include "daemon/settings_common.h"
 
 #define STORAGE(name_, type_, field_, fallback_, min_, max_, required_, help_)                             \
@@ -85,6 +86,7 @@ static const char *set_repeated(void *target_, const char *section, const char *
 static const char *check(void *target_)
 {
 	GsStorageSettings *target = target_;
+	const char *wrong = NULL;
 
 	if (target->control_count == 0)
 		return "no control server: add a section [control.NAME] with conninfo";
@@ -96,20 +98,19 @@ static const char *check(void *target_)
 		return "[storage] public_url must start with https:// or http://";
 	if (target->public_url != NULL && target->public_url[strlen(target->public_url) - 1] == '/')
 		return "[storage] public_url must not end with a slash";
-	return NULL;
+	for (size_t i = 0; i < target->control_count && wrong == NULL; i++)
+		wrong = gs_conninfo_check(target->controls[i].conninfo);
+	return wrong;
 }
 
-/* A conninfo may hold a password. */
 static void dump_repeated(const void *target_, FILE *out)
 {
 	const GsStorageSettings *target = target_;
 
 	for (size_t i = 0; i < target->control_count; i++) {
-		bool secret = strstr(target->controls[i].conninfo, "password") != NULL ||
-					  strstr(target->controls[i].conninfo, "://") != NULL;
-
-		fprintf(out, "\n[control.%s]\nconninfo = %s\n", target->controls[i].name,
-				secret ? "********" : target->controls[i].conninfo);
+		fprintf(out, "\n[control.%s]\nconninfo =", target->controls[i].name);
+		gs_conninfo_dump(target->controls[i].conninfo, out);
+		fputc('\n', out);
 	}
 }
 

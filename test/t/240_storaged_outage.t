@@ -110,13 +110,20 @@ like($device->log, qr/another daemon has announced itself/, 'and says why');
 my %wrong = (
     'workers must be 1' => { process => { workers => 2 } }, 'public_url must start' => { storage => { public_url => 'ftp://x' } },
     'must not end with a slash' => { storage => { public_url => 'https://x/' } }, 'unknown setting' => { storage => { rot => 1 } },
+    'is not a libpq connection string' => { 'control.cs1' => { conninfo => "host=x password='a" } },
+    'log.level is none of' => { log => { level => 'loud' } },
     'unknown setting, \[control' => { 'control.cs1' => { conninfo => 'dbname=x', host => 'x' } });
 for my $what (sort keys %wrong) {
-    my %config = map { $_ => { %{ $second->{config}{$_} }, %{ $wrong{$what}{$_} || {} } } } keys %{ $second->{config} };
+    my %config = map { $_ => { %{ $second->{config}{$_} || {} }, %{ $wrong{$what}{$_} || {} } } } keys %{ $second->{config} }, keys %{ $wrong{$what} };
     my $ini = spit("$second->{dir}/wrong.ini", GroupShare::System::ini(\%config));
     ($status, $out, $err) = run({ command => [ program('groupshare-storaged'), '--config', $ini, '--check-config' ] });
     isnt($status, 0, "--check-config: $what");
     like($err, qr/$what/, 'says so');
 }
+my %shown = (%{ $second->{config} }, 'control.cs1' => { conninfo => "host=/x user='a b' password=s3cret sslmode=prefer" });
+my $ini = spit("$second->{dir}/shown.ini", GroupShare::System::ini(\%shown));
+($status, $out, $err) = run({ command => [ program('groupshare-storaged'), '--config', $ini, '--dump-config' ] });
+like($out, qr/^\[control\.cs1\]\nconninfo = (?=.*user='a b')(?=.*host='\/x').*password=\*\*\*/m, '--dump-config shows the control servers');
+unlike("$out$err", qr/s3cret/, 'but no password');
 
 done_testing;
