@@ -38,16 +38,23 @@ static GsPlan find_group = {
 	"  FROM groupshare.sharing_group g WHERE g.id = $1 AND g.state = 'live'",
 	{UUIDOID},
 };
-static GsPlan find_contradiction = {
-	"SELECT l.identifier FROM groupshare.group_listed l JOIN groupshare.terminal t ON t.identifier = l.identifier"
-	"  JOIN groupshare.membership m ON m.group_id = l.group_id AND m.terminal_id = t.id"
-	" WHERE l.group_id = $1 AND m.state = 'banned'",
-	{UUIDOID},
+static GsPlan find_listed = {
+	"SELECT l.identifier FROM groupshare.terminal t JOIN groupshare.group_listed l ON l.identifier = t.identifier"
+	" WHERE t.id = $2 AND l.group_id = $1",
+	{UUIDOID, UUIDOID},
+	.by_key = true,
+};
+static GsPlan find_banned = {
+	"SELECT t.identifier FROM groupshare.terminal t JOIN groupshare.membership m ON m.terminal_id = t.id"
+	" WHERE t.identifier = $2 AND m.group_id = $1 AND m.state = 'banned'",
+	{UUIDOID, TEXTOID},
+	.by_key = true,
 };
 static GsPlan find_crowded = {
 	"SELECT g.max_members FROM groupshare.sharing_group g WHERE g.id = $1 AND g.max_members <"
-	"  (SELECT count(*) FROM groupshare.membership m WHERE m.group_id = $1 AND m.state IN ('member', 'administrator'))",
+	"  (SELECT s.members FROM groupshare.group_size s WHERE s.group_id = $1 ORDER BY s.place DESC LIMIT 1)",
 	{UUIDOID},
+	.by_key = true,
 };
 static GsPlan find_present = {
 	"SELECT e.number, pg_current_snapshot() FROM groupshare.event_era e",
@@ -123,11 +130,14 @@ Datum gs_check_administrator(PG_FUNCTION_ARGS)
 Datum gs_check_listed(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = gs_trigger_data(fcinfo);
-	Datum group = gs_trigger_field(data, gs_trigger_row(data), "group_id");
+	bool of_list = strcmp(RelationGetRelationName(data->tg_relation), "group_listed") == 0;
+	HeapTuple row = gs_trigger_row(data);
+	Datum values[] = {gs_trigger_field(data, row, "group_id"),
+					  gs_trigger_field(data, row, of_list ? "identifier" : "terminal_id")};
 
 	gs_plan_open();
-	(void)gs_plan_run(&lock_group, &group, NULL, 1);
-	if (gs_plan_run_latest(&find_contradiction, &group, 1) > 0)
+	(void)gs_plan_run(&lock_group, values, NULL, 1);
+	if (gs_plan_run_latest(of_list ? &find_banned : &find_listed, values, 1) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("terminal \"%s\" can't be both listed for a group and banned from it", gs_result_text(0, 1))));

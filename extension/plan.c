@@ -17,6 +17,9 @@
 
 #include "plan.h"
 
+/* What a statement sees: as any statement of its own; what gs_plan_freeze has fixed; all that is committed now. */
+typedef enum GsSnapshot { OF_STATEMENT, FROZEN, LATEST } GsSnapshot;
+
 void gs_plan_open(void)
 {
 	MemoryContext caller = CurrentMemoryContext;
@@ -57,7 +60,7 @@ static void prepare(GsPlan *plan)
 /* A plan by key that is made while a table is empty would scan it, and go on scanning it while it grows, until the next
  * ANALYZE; so would those of the foreign keys that its rows are checked by. And nothing that looks up a few rows is
  * worth compiling, which a scan that can't be avoided after all would look like. */
-static int execute(GsPlan *plan, const Datum *values, const char *nulls, bool frozen, int64 limit)
+static int execute(GsPlan *plan, const Datum *values, const char *nulls, GsSnapshot snapshot, int64 limit)
 {
 	const bool seqscan = enable_seqscan;
 	const bool jit = jit_enabled;
@@ -67,7 +70,11 @@ static int execute(GsPlan *plan, const Datum *values, const char *nulls, bool fr
 		enable_seqscan = jit_enabled = false;
 	PG_TRY();
 	{
-		code = SPI_execute_plan(plan->saved, unconstify(Datum *, values), nulls, frozen, limit);
+		if (snapshot == LATEST)
+			code = SPI_execute_snapshot(plan->saved, unconstify(Datum *, values), nulls, GetLatestSnapshot(),
+										InvalidSnapshot, true, false, limit);
+		else
+			code = SPI_execute_plan(plan->saved, unconstify(Datum *, values), nulls, snapshot == FROZEN, limit);
 	}
 	PG_FINALLY();
 	{
@@ -78,7 +85,7 @@ static int execute(GsPlan *plan, const Datum *values, const char *nulls, bool fr
 	return code;
 }
 
-static uint64 run(GsPlan *plan, const Datum *values, const char *nulls, bool frozen, int64 limit)
+static uint64 run(GsPlan *plan, const Datum *values, const char *nulls, GsSnapshot snapshot, int64 limit)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	int code;
@@ -87,16 +94,16 @@ static uint64 run(GsPlan *plan, const Datum *values, const char *nulls, bool fro
 		prepare(plan);
 	SPI_freetuptable(SPI_tuptable);
 	SPI_tuptable = NULL;
-	code = execute(plan, values, nulls, frozen, limit);
+	code = execute(plan, values, nulls, snapshot, limit);
 	if (code < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
+		elog(ERROR, "SPI can't execute a plan: %s", SPI_result_code_string(code));
 	MemoryContextSwitchTo(caller);
 	return SPI_processed;
 }
 
 uint64 gs_plan_run(GsPlan *plan, const Datum *values, const char *nulls, int64 limit)
 {
-	return run(plan, values, nulls, false, limit);
+	return run(plan, values, nulls, OF_STATEMENT, limit);
 }
 
 void gs_plan_freeze(void)
@@ -107,7 +114,7 @@ void gs_plan_freeze(void)
 
 uint64 gs_plan_run_frozen(GsPlan *plan, const Datum *values, const char *nulls, int64 limit)
 {
-	return run(plan, values, nulls, true, limit);
+	return run(plan, values, nulls, FROZEN, limit);
 }
 
 void gs_plan_thaw(void)
@@ -117,20 +124,8 @@ void gs_plan_thaw(void)
 
 uint64 gs_plan_run_latest(GsPlan *plan, const Datum *values, int64 limit)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	int code;
-
-	if (plan->saved == NULL)
-		prepare(plan);
-	SPI_freetuptable(SPI_tuptable);
-	SPI_tuptable = NULL;
 	CommandCounterIncrement();
-	code = SPI_execute_snapshot(plan->saved, unconstify(Datum *, values), NULL, GetLatestSnapshot(), InvalidSnapshot,
-								true, false, limit);
-	if (code < 0)
-		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(code));
-	MemoryContextSwitchTo(caller);
-	return SPI_processed;
+	return run(plan, values, NULL, LATEST, limit);
 }
 
 static Datum column(uint64 row, int col, bool *isnull)

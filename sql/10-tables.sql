@@ -198,9 +198,19 @@ CREATE TABLE groupshare.membership (
 );
 CREATE INDEX membership_group ON groupshare.membership (group_id, terminal_id)
     WHERE state IN ('member', 'administrator');
+CREATE INDEX membership_administrator ON groupshare.membership (group_id, terminal_id) WHERE state = 'administrator';
+CREATE INDEX membership_oldest ON groupshare.membership (group_id, joined_at, terminal_id) WHERE state = 'member';
 CREATE INDEX membership_invited ON groupshare.membership (terminal_id) WHERE state = 'invited';
 CREATE INDEX membership_terminal ON groupshare.membership (terminal_id, group_id)
     WHERE state IN ('member', 'administrator');
+
+-- How many are in a group: the row of its last place. Kept by triggers (extension/group_size.c).
+CREATE TABLE groupshare.group_size (
+    group_id uuid NOT NULL REFERENCES groupshare.sharing_group ON DELETE CASCADE,
+    place bigint NOT NULL,
+    members int NOT NULL CHECK (members >= 0),
+    PRIMARY KEY (group_id, place)
+);
 
 CREATE TABLE groupshare.inquiry (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -539,6 +549,7 @@ COMMENT ON TABLE groupshare.usage IS 'what each terminal holds of its plans quot
 COMMENT ON TABLE groupshare.sharing_group IS 'groups';
 COMMENT ON TABLE groupshare.group_listed IS 'who may join a group by the rule "listed"';
 COMMENT ON TABLE groupshare.membership IS 'what a terminal is or was in a group';
+COMMENT ON TABLE groupshare.group_size IS 'how many are in each group: the row of the last place; not dumped, follows from the memberships';
 COMMENT ON TABLE groupshare.inquiry IS 'requests to join that administrators decide';
 COMMENT ON TABLE groupshare.device IS 'storage devices';
 COMMENT ON TABLE groupshare.device_area IS 'each ancestor of each devices location, for finding the nearest';

@@ -17,6 +17,11 @@ CREATE FUNCTION groupshare.check_listed() RETURNS trigger
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION groupshare.check_listed() IS 'trigger: nobody is listed for a group and banned from it';
 
+CREATE FUNCTION groupshare.count_members() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'gs_count_members' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.count_members() IS 'trigger: keeps how many are in a group';
+
 CREATE FUNCTION groupshare.check_room() RETURNS trigger
     AS 'MODULE_PATHNAME', 'gs_check_room' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
@@ -55,12 +60,25 @@ CREATE TRIGGER membership_listed AFTER INSERT OR UPDATE OF state ON groupshare.m
 CREATE TRIGGER group_listed_banned AFTER INSERT OR UPDATE ON groupshare.group_listed
     FOR EACH ROW EXECUTE FUNCTION groupshare.check_listed();
 
+-- By its name before membership_room, which asks for the number. Also for restored rows: the table is not dumped.
+CREATE TRIGGER membership_count_new AFTER INSERT ON groupshare.membership
+    FOR EACH ROW WHEN (NEW.state IN ('member', 'administrator')) EXECUTE FUNCTION groupshare.count_members();
+CREATE TRIGGER membership_count_moved AFTER UPDATE OF state, group_id ON groupshare.membership
+    FOR EACH ROW WHEN (OLD.group_id <> NEW.group_id
+        OR (OLD.state IN ('member', 'administrator')) <> (NEW.state IN ('member', 'administrator')))
+    EXECUTE FUNCTION groupshare.count_members();
+CREATE TRIGGER membership_count_gone AFTER DELETE ON groupshare.membership
+    FOR EACH ROW WHEN (OLD.state IN ('member', 'administrator')) EXECUTE FUNCTION groupshare.count_members();
+CREATE TRIGGER membership_count_none AFTER TRUNCATE ON groupshare.membership
+    FOR EACH STATEMENT EXECUTE FUNCTION groupshare.count_members();
+
 -- A restored row has an older `since`: what was within the limit when it was written is not judged again.
 CREATE TRIGGER membership_room_new AFTER INSERT ON groupshare.membership
     FOR EACH ROW WHEN (NEW.state IN ('member', 'administrator') AND NEW.since >= now())
     EXECUTE FUNCTION groupshare.check_room();
-CREATE TRIGGER membership_room AFTER UPDATE OF state ON groupshare.membership
-    FOR EACH ROW WHEN (OLD.state NOT IN ('member', 'administrator') AND NEW.state IN ('member', 'administrator'))
+CREATE TRIGGER membership_room AFTER UPDATE OF state, group_id ON groupshare.membership
+    FOR EACH ROW WHEN (NEW.state IN ('member', 'administrator')
+        AND (OLD.group_id <> NEW.group_id OR OLD.state NOT IN ('member', 'administrator')))
     EXECUTE FUNCTION groupshare.check_room();
 
 -- The list may be kept by replication one day: the gateways must hear of those changes too.

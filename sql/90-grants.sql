@@ -14,7 +14,7 @@ BEGIN
         SELECT c.oid FROM pg_catalog.pg_class c
          WHERE c.relnamespace = 'groupshare'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
            AND c.relname <> ALL (ARRAY['secret', 'enrolment_code', 'used_challenge', 'device_key', 'device_ledger',
-                                   'device_area', 'inventory', 'inventory_object', 'inventory_finding', 'event_era', 'event_wake',
+                                   'device_area', 'group_size', 'inventory', 'inventory_object', 'inventory_finding', 'event_era', 'event_wake',
                                    'page_change', 'page_tag'])
          ORDER BY c.relname
     LOOP

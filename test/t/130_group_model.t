@@ -141,4 +141,8 @@ while ($played < $most) {
 cmp_ok($played, '>=', $most, "$played operations on $groups groups, each bout explained by some order");
 cmp_ok(scalar(keys %seen), '>', 40, 'of many kinds and with many outcomes');
 is($server->sql(q{SELECT count(*) FROM groupshare.groups WHERE state = 'live' AND administrators = 0}), '0', 'no group without an administrator');
+is($server->sql(<<'SQL'), '0', 'and how many are in each is known');
+SELECT count(*) FROM groupshare.groups g
+ WHERE members <> (SELECT s.members FROM groupshare.group_size s WHERE s.group_id = g.id ORDER BY s.place DESC LIMIT 1)
+SQL
 done_testing;
