@@ -42,7 +42,8 @@ static void events_end(GsStream *stream)
 {
 	GsEvents *events = ((GsGateway *)gs_stream_program(stream))->events;
 	GsRouteToken token;
-	GsServer *server = gs_request_session(stream, &token);
+	bool unknown;
+	GsServer *server = gs_request_session(stream, &token, &unknown);
 	json_t *params = server ? gs_request_params(stream, gs_stream_route_arg(stream)) : NULL;
 	int wait_s = params ? read_wait(stream) : -1;
 	GsWaiter *waiter = NULL;
@@ -52,6 +53,7 @@ static void events_end(GsStream *stream)
 	if (waiter) {
 		waiter->server = server;
 		waiter->params = params;
+		waiter->unknown = unknown;
 		gs_waiter_start(waiter, wait_s);
 		return;
 	}

@@ -32,6 +32,7 @@ typedef struct GsWaiter {
 	bool woken;   /* a notification came while it asked */
 	bool last;    /* its time is up: the next answer is sent whatever it is */
 	bool in_line; /* asks by the line, so it counts in `asking` */
+	bool unknown; /* the session, to admission.c */
 	int beats;
 	char terminal[GS_EVENT_TERMINAL_BYTES + 1];
 	json_t *params;

@@ -83,6 +83,8 @@ static void ask_done(void *owner, const GsPgReply *reply)
 
 	waiter->request = NULL;
 	leave_line(waiter);
+	gs_admission_learn(waiter->stream, reply, waiter->unknown);
+	waiter->unknown = false;
 	gs_waiter_answered(waiter, reply);
 	gs_waiters_move(events);
 }

@@ -24,6 +24,7 @@
 typedef struct Call {
 	GsStream *stream;
 	const GsApi *api;
+	bool unknown;         /* the session, to admission.c */
 	GsPgRequest *request; /* built, or with the pool; NULL when there is none any more */
 	GsServiceAsk *ask;    /* the service list is being asked */
 } Call;
@@ -142,19 +143,19 @@ json_t *gs_request_params(GsStream *stream, const GsApi *api)
 	return NULL;
 }
 
-GsServer *gs_request_session(GsStream *stream, GsRouteToken *token)
+GsServer *gs_request_session(GsStream *stream, GsRouteToken *token, bool *unknown)
 {
 	const GsGateway *gateway = gs_stream_program(stream);
 	const char *session = gs_stream_bearer(stream);
 	GsServer *server = NULL;
 
-	if (!gs_admission_check(stream, gs_stream_route_arg(stream)))
-		return NULL;
 	if (session && gs_route_token_read(session, token) == 0)
 		server = gs_gateway_server(gateway, token->server);
 	if (!server)
 		gs_problem_send(stream, 401, "session_invalid",
 						session ? "The session is not valid." : "This request needs a session.", "Connect first.", 0);
+	else if (!gs_admission_check(stream, gs_stream_route_arg(stream), unknown))
+		server = NULL;
 	return server;
 }
 
@@ -196,6 +197,8 @@ static void request_done(void *owner, const GsPgReply *reply)
 	Call *call = owner;
 
 	call->request = NULL;
+	if (call->api->session)
+		gs_admission_learn(call->stream, reply, call->unknown);
 	gs_reply_send(call->stream, call->api, reply);
 }
 
@@ -259,11 +262,13 @@ static void request_end(GsStream *stream)
 	GsServer *server = NULL;
 	const uint8_t *bytes;
 	json_t *params = NULL, *body = NULL;
+	bool unknown = false;
 	char *text = NULL;
 	size_t size;
 
 	bytes = gs_stream_body(stream, &size);
-	if (api->session ? !(server = gs_request_session(stream, &token)) : !gs_admission_check(stream, api))
+	if (api->session ? !(server = gs_request_session(stream, &token, &unknown))
+					 : !gs_admission_check(stream, api, &unknown))
 		return;
 	params = gs_request_params(stream, api);
 	if (!params)
@@ -277,7 +282,7 @@ static void request_end(GsStream *stream)
 		gs_reply_overloaded(stream);
 		goto finish;
 	}
-	*call = (Call){.stream = stream, .api = api};
+	*call = (Call){.stream = stream, .api = api, .unknown = unknown};
 	call->request = gs_request_new(stream, api, params, text, request_done, call);
 	gs_stream_set_data(stream, call);
 	if (!call->request)

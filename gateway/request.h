@@ -22,7 +22,7 @@ extern GsHandler gs_request_handler;
 /* Path and query parameters and If-None-Match as a JSON object, the caller's; NULL: answered. */
 json_t *gs_request_params(GsStream *stream, const GsApi *api);
 /* The control server that the session names, when the session is within its budgets; NULL: answered. */
-struct GsServer *gs_request_session(GsStream *stream, GsRouteToken *token);
+struct GsServer *gs_request_session(GsStream *stream, GsRouteToken *token, bool *unknown);
 /* `body` is text or NULL; params are borrowed. NULL: out of memory. */
 GsPgRequest *gs_request_new(GsStream *stream, const GsApi *api, const json_t *params, const char *body, GsPgDone *done,
 							void *owner);

@@ -36,6 +36,7 @@ static const GsSetting settings[] = {
 	NUMBER(event_heartbeat_ms, "15000", 100, 600000, "between two comments on a silent event stream"),
 	NUMBER(entry_per_address_per_min, "600", 0, 1000000000, "enroll, challenge and connect from one address, a worker; past it 429, 0 = no limit"),
 	NUMBER(entry_per_min, "60000", 0, 1000000000, "the same from all addresses"),
+	NUMBER(unknown_session_per_address_per_min, "3000", 0, 1000000000, "requests from one address with sessions that were not accepted lately"),
 	NUMBER(search_per_session_per_min, "300", 0, 1000000000, "searches for groups with one session, likewise"),
 	NUMBER(search_per_address_per_min, "3000", 0, 1000000000, "the same from one address"),
 	NUMBER(search_per_min, "60000", 0, 1000000000, "the same from all addresses"),

@@ -34,6 +34,7 @@ typedef struct GsGatewaySettings {
 	int64_t event_heartbeat_ms;
 	int64_t entry_per_address_per_min;
 	int64_t entry_per_min;
+	int64_t unknown_session_per_address_per_min;
 	int64_t search_per_session_per_min;
 	int64_t search_per_address_per_min;
 	int64_t search_per_min;

@@ -10,7 +10,7 @@ my $open    = start_gateway(servers => [$cs], name => 'open');
 my $limits  = { entry_per_address_per_min => 60, search_per_session_per_min => 5, requests_per_session_per_min => 20 };
 my $limited = start_gateway(servers => [$cs], name => 'limited', settings => { gateway => $limits });
 $cs->sql(q{SELECT count(groupshare.add_terminal('+49170000' || n)) FROM generate_series(1000, 1998, 2) n});
-$cs->sql(q{SELECT count(groupshare.add_terminal(x || '@x.org')) FROM unnest(ARRAY['ann', 'bob']) x});
+$cs->sql(q{SELECT count(groupshare.add_terminal(x || '@x.org')) FROM unnest(ARRAY['ann', 'bob', 'cid']) x});
 
 sub ask { my ($gateway, $path, $body) = @_; return { method => 'POST', url => $gateway->url . $path, body => json_encode($body) } }
 sub form { my ($reply) = @_; return "$reply->{status}, $reply->{header_bytes} and " . length($reply->{body}) . ' bytes' }
@@ -82,7 +82,7 @@ is($hit, $miss, 'a connect reads as many tables for a terminal as for none');
 ok($ratio > 0.7 && $ratio < 1.4, "and takes as long (the medians' ratios: @ratios)");
 
 # Sessions.
-my %session = map { $_ => session_for($cs, "$_\@x.org") } qw(ann bob);
+my %session = map { $_ => session_for($cs, "$_\@x.org") } qw(ann bob cid);
 sub search { my ($who, $session) = @_; return { method => 'GET', url => $limited->url . '/v1/groups?name=x&match=exact', token => $session || $session{$who} } }
 sub statuses { my %n; $n{ $_->{status} }++ for @_; return join ' ', map {"$_: $n{$_}"} sort keys %n }
 is(statuses(http_batch(map { search('ann') } 1 .. 8)), '200: 5 429: 3', 'searches with one session');
@@ -92,6 +92,23 @@ is(statuses(http_batch(map { search('', $made_up) } 1 .. 8)), '401: 5 429: 3', '
 is(statuses(http_batch(search('bob'))), '200: 1', "and spends nothing of his");
 like(statuses(http_batch(map { { %{ search('ann') }, url => $limited->url . '/v1/shares' } } 1 .. 20)), qr/^200: 1[2-5] 429: [5-8]$/,
     'all requests with a session count');
+
+# Many made-up sessions: they spend their address's budget, and no more is asked of the control server; who is at work goes on.
+my $flooded = start_gateway(servers => [$cs], name => 'flooded', settings => { gateway => { unknown_session_per_address_per_min => 30 } });
+sub shares { my ($session) = @_; return { method => 'GET', url => $flooded->url . '/v1/shares', token => $session } }
+sub made_up { my ($n) = @_; return join '.', (split /\./, $session{bob})[ 0, 1 ], sprintf '%043d', $n }
+is(statuses(http_batch(shares($session{cid}))), '200: 1', 'cid is at work');
+my ($start, @flood) = (time, http_batch(map { shares(made_up($_)) } 1 .. 300));
+my $asked = grep { $_->{status} == 401 } @flood;
+cmp_ok($asked, '>=', 28, 'made-up sessions have a budget');
+cmp_ok($asked, '<=', 31 + (time - $start) / 2, 'and no more, however many they are');
+is($asked + grep({ $_->{status} == 429 } @flood), 300, 'the rest is refused');
+is(statuses(http_batch(map { shares($session{cid}) } 1 .. 100)), '200: 100', 'cid goes on');
+is((http_batch((map { shares(made_up($_)) } 301 .. 360), shares($session{bob})))[-1]{status}, 429, 'one who comes anew meanwhile waits');
+is(statuses(http_batch(map { shares($_) } ('a.b.c') x 40)), '401: 40', 'what is no session at all costs nothing');
+$cs->sql(q{SELECT groupshare.revoke_terminal('cid@x.org')});
+is(statuses(http_batch(shares($session{cid}))), '401: 1', 'a session that is revoked');
+like(statuses(http_batch(map { shares($session{cid}) } 1 .. 40)), qr/429: [34]\d$/, 'is known no more');
 
 # HUP changes budgets.
 $limited->{config}{gateway}{$_} = 0 for qw(requests_per_session_per_min search_per_session_per_min);

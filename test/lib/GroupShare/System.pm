@@ -117,7 +117,7 @@ sub start_gateway {
     my $dir  = scratch($o{name} || 'gateway');
     my $self = bless { name => 'gateway', %o, what => 'gateway', dir => $dir }, 'GroupShare::Daemon';
     # Tests ask from one address in a second what users ask in an hour.
-    my @budgets = map {"${_}_per_min"} qw(entry entry_per_address search search_per_address search_per_session requests_per_session);
+    my @budgets = map {"${_}_per_min"} qw(entry entry_per_address unknown_session_per_address search search_per_address search_per_session requests_per_session);
     $self->{config} = {
         common($dir), gateway => { map { $_ => 0 } @budgets },
         (map { ("control.$_->{name}" => { conninfo => conninfo($_, 'gateway') }) } @{ $o{servers} }) };
