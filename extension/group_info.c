@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Group info as terminals get it (doc/contracts.md section 3, GROUP). Only reads, no lock. A list inside a page is cut
- * shorter than the page (NESTED), which bounds the product; `members_next` and `shares_next` say that there is more,
- * and the calls with `group` and `terminal` fetch it.
+ * shorter than the page (NESTED), `members_next` and `shares_next` say that there is more, and the calls with `group`
+ * and `terminal` fetch it. A page of groups ends early with the one by which it holds ITEMS members and shares, so that
+ * many large groups make more pages and no larger ones; each is looked up by a statement of its own, all with one
+ * snapshot: in one statement the planner may look up each for each.
  */
 #include "postgres.h"
 
@@ -19,6 +21,7 @@
 #include "request.h"
 
 #define NESTED 20
+#define ITEMS 1000
 
 PG_FUNCTION_INFO_V1(gs_my_groups);
 PG_FUNCTION_INFO_V1(gs_api_my_groups);
@@ -27,7 +30,8 @@ PG_FUNCTION_INFO_V1(gs_api_my_groups);
  * One bounded page each, and by `next` where the following one starts; one row more than the page is read to know
  * whether there is one. Each is a subquery with the column `page`, put into another where it is nested: one statement
  * with one kept plan answers all of a page, where functions in SQL would be planned anew for each member of each group
- * at each call. Each macro has its own aliases, since an argument may name those of the statement around it.
+ * at each call. Each macro has its own aliases, since an argument may name those of the statement around it. A share's
+ * group is a scalar subquery: of EXISTS the planner may make a table of all that are shown in the group.
  */
 #define SHARES_PAGE(group, owner, after, most)                                                                  \
 	"(SELECT jsonb_build_object("                                                                               \
@@ -38,23 +42,24 @@ PG_FUNCTION_INFO_V1(gs_api_my_groups);
 	" FROM (SELECT s.id, s.name, s.size_bytes, s.sha256, s.stored_at, row_number() OVER (ORDER BY s.name) AS n" \
 	"         FROM groupshare.share s"                                                                          \
 	"        WHERE s.owner = " owner " AND s.state = 'stored' AND (" after " IS NULL OR s.name > " after ")"    \
-	"          AND (s.all_groups OR EXISTS (SELECT 1 FROM groupshare.share_group sg"                            \
+	"          AND (s.all_groups OR (SELECT true FROM groupshare.share_group sg"                                \
 	"                WHERE sg.share_id = s.id AND sg.group_id = " group "))"                                    \
 	"        ORDER BY s.name LIMIT " most " + 1) sp)"
 
 /* The identifier is looked up for each row of the page: joined, the planner might walk all of them. */
-#define MEMBERS_PAGE(group, after, most, most_shares)                                                                \
-	"(SELECT jsonb_build_object("                                                                                    \
-	"   'members', coalesce(jsonb_agg(jsonb_build_object('terminal', mp.identifier, 'role', mp.state,"               \
-	"       'shares', ms.page -> 'shares', 'shares_next', ms.page -> 'next') ORDER BY mp.n)"                         \
-	"       FILTER (WHERE mp.n <= " most "), '[]'),"                                                                 \
-	"   'next', CASE WHEN count(*) > " most " THEN (array_agg(mp.terminal_id ORDER BY mp.n))[" most "] END) AS page" \
-	" FROM (SELECT m.terminal_id, m.state, row_number() OVER (ORDER BY m.terminal_id) AS n,"                         \
-	"              (SELECT t.identifier FROM groupshare.terminal t WHERE t.id = m.terminal_id) AS identifier"        \
-	"         FROM groupshare.membership m"                                                                          \
-	"        WHERE m.group_id = " group " AND m.state IN ('member', 'administrator')"                                \
-	"          AND (" after " IS NULL OR m.terminal_id > " after ")"                                                 \
-	"        ORDER BY m.terminal_id LIMIT " most " + 1) mp"                                                          \
+#define MEMBERS_PAGE(group, after, most, most_shares)                                                                 \
+	"(SELECT jsonb_build_object("                                                                                     \
+	"   'members', coalesce(jsonb_agg(jsonb_build_object('terminal', mp.identifier, 'role', mp.state,"                \
+	"       'shares', ms.page -> 'shares', 'shares_next', ms.page -> 'next') ORDER BY mp.n)"                          \
+	"       FILTER (WHERE mp.n <= " most "), '[]'),"                                                                  \
+	"   'next', CASE WHEN count(*) > " most " THEN (array_agg(mp.terminal_id ORDER BY mp.n))[" most "] END) AS page," \
+	"   count(*) + coalesce(sum(jsonb_array_length(ms.page -> 'shares')), 0) AS items"                                \
+	" FROM (SELECT m.terminal_id, m.state, row_number() OVER (ORDER BY m.terminal_id) AS n,"                          \
+	"              (SELECT t.identifier FROM groupshare.terminal t WHERE t.id = m.terminal_id) AS identifier"         \
+	"         FROM groupshare.membership m"                                                                           \
+	"        WHERE m.group_id = " group " AND m.state IN ('member', 'administrator')"                                 \
+	"          AND (" after " IS NULL OR m.terminal_id > " after ")"                                                  \
+	"        ORDER BY m.terminal_id LIMIT " most " + 1) mp"                                                           \
 	" LEFT JOIN LATERAL " SHARES_PAGE(group, "mp.terminal_id", "NULL::text", most_shares) " ms ON mp.n <= " most ")"
 
 /* No row for who is no member. */
@@ -62,29 +67,29 @@ PG_FUNCTION_INFO_V1(gs_api_my_groups);
 	"(SELECT jsonb_build_object('id', g.id, 'name', g.name, 'home', h.name, 'role', v.state, 'state', g.state," \
 	"        'join', g.join_rule, 'listing', g.listing, 'description', g.description,"                          \
 	"        'max_members', g.max_members, 'members', gm.page -> 'members',"                                    \
-	"        'members_next', gm.page -> 'next') AS page"                                                        \
+	"        'members_next', gm.page -> 'next') AS page, gm.items"                                              \
 	" FROM (SELECT * FROM groupshare.sharing_group WHERE id = " group " AND state <> 'dissolved') g"            \
 	" JOIN groupshare.server h ON h.id = g.home"                                                                \
 	" JOIN groupshare.membership v ON v.group_id = g.id AND v.terminal_id = " viewer                            \
 	"      AND v.state IN ('member', 'administrator'),"                                                         \
 	" LATERAL " MEMBERS_PAGE("g.id", "NULL::uuid", most, most) " gm)"
 
-/* Viewer, after, limit, limit of what is nested. */
-static GsPlan find_page = {
-	"SELECT coalesce(jsonb_agg(i.page ORDER BY p.n) FILTER (WHERE p.n <= $3), '[]'),"
-	"       coalesce(to_jsonb(CASE WHEN count(*) > $3 THEN (array_agg(p.group_id ORDER BY p.n))[$3] END), 'null')"
-	"  FROM (SELECT w.group_id, row_number() OVER (ORDER BY w.group_id) AS n"
-	"          FROM groupshare.membership w JOIN groupshare.sharing_group o ON o.id = w.group_id"
-	"         WHERE w.terminal_id = $1 AND w.state IN ('member', 'administrator') AND o.state <> 'dissolved'"
-	"           AND ($2 IS NULL OR w.group_id > $2)"
-	"         ORDER BY w.group_id LIMIT $3 + 1) p"
-	"  LEFT JOIN LATERAL " GROUP_INFO("$1", "p.group_id", "$4") " i ON p.n <= $3",
-	{UUIDOID, UUIDOID, INT4OID, INT4OID},
+static GsPlan find_groups = {
+	"SELECT w.group_id FROM groupshare.membership w JOIN groupshare.sharing_group o ON o.id = w.group_id"
+	" WHERE w.terminal_id = $1 AND w.state IN ('member', 'administrator') AND o.state <> 'dissolved'"
+	"   AND ($2 IS NULL OR w.group_id > $2) ORDER BY w.group_id LIMIT $3",
+	{UUIDOID, UUIDOID, INT4OID},
+	.by_key = true,
 };
-static GsPlan find_one = {"SELECT " GROUP_INFO("$1", "$2", "$3"), {UUIDOID, UUIDOID, INT4OID}};
+static GsPlan find_one = {
+	"SELECT i.page, i.items FROM " GROUP_INFO("$1", "$2", "$3") " i",
+	{UUIDOID, UUIDOID, INT4OID},
+	.by_key = true,
+};
 static GsPlan find_members = {
 	"SELECT p.page -> 'members', p.page -> 'next' FROM " MEMBERS_PAGE("$1", "$2", "$3", "$4") " p",
 	{UUIDOID, UUIDOID, INT4OID, INT4OID},
+	.by_key = true,
 };
 static GsPlan find_shares = {
 	"SELECT p.page -> 'shares', p.page -> 'next'"
@@ -92,6 +97,7 @@ static GsPlan find_shares = {
 	"         WHERE w.group_id = $1 AND o.identifier = $2 AND w.state IN ('member', 'administrator')) f,"
 	"       LATERAL " SHARES_PAGE("$1", "f.terminal_id", "$3", "$4") " p",
 	{UUIDOID, TEXTOID, TEXTOID, INT4OID},
+	.by_key = true,
 };
 
 static Datum uuid_or_null(const pg_uuid_t *uuid, char *null)
@@ -108,22 +114,51 @@ static void add_page(GsReply *reply, const char *list)
 	gs_reply_jsonb(reply, "next", next);
 }
 
+/* With the snapshot that is in force: NULL when it shows no such group of the viewer's. */
+static Jsonb *look_up(const pg_uuid_t *viewer, const pg_uuid_t *group, int64 *items)
+{
+	Datum values[] = {UUIDPGetDatum(viewer), UUIDPGetDatum(group), Int32GetDatum(NESTED)};
+
+	if (gs_plan_run_frozen(&find_one, values, NULL, 1) == 0)
+		return NULL;
+	*items += gs_result_int64(0, 2);
+	return gs_result_jsonb(0, 1);
+}
+
 void gs_group_info_page(GsReply *reply, const pg_uuid_t *viewer, const pg_uuid_t *after, int64 limit)
 {
-	char nulls[] = {' ', ' ', ' ', ' '};
-	Datum values[] = {UUIDPGetDatum(viewer), uuid_or_null(after, &nulls[1]), Int32GetDatum(limit),
-					  Int32GetDatum(NESTED)};
+	char nulls[] = "   ";
+	Datum values[] = {UUIDPGetDatum(viewer), uuid_or_null(after, &nulls[1]), Int32GetDatum(limit + 1)};
+	pg_uuid_t *ids[GS_GROUP_INFO_PAGE + 1];
+	Jsonb *groups[GS_GROUP_INFO_PAGE];
+	int64 items = 0;
+	int rows, count = 0;
 
-	(void)gs_plan_run(&find_page, values, nulls, 1);
-	add_page(reply, "groups");
+	Assert(limit <= GS_GROUP_INFO_PAGE);
+	gs_plan_freeze();
+	rows = (int)gs_plan_run_frozen(&find_groups, values, nulls, 0);
+	for (int i = 0; i < rows; i++)
+		ids[i] = gs_result_uuid(i, 1);
+	while (count < Min(rows, limit) && items < ITEMS) {
+		groups[count] = look_up(viewer, ids[count], &items);
+		if (groups[count] == NULL)
+			elog(ERROR, "a group of a page can't be looked up");
+		count++;
+	}
+	gs_plan_thaw();
+	gs_reply_list(reply, "groups", groups, count);
+	gs_reply_uuid(reply, "next", count < rows ? ids[count - 1] : NULL);
 }
 
 Jsonb *gs_group_info_one(const pg_uuid_t *viewer, const pg_uuid_t *group)
 {
-	Datum values[] = {UUIDPGetDatum(viewer), UUIDPGetDatum(group), Int32GetDatum(NESTED)};
+	int64 items = 0;
+	Jsonb *one;
 
-	(void)gs_plan_run(&find_one, values, NULL, 1);
-	return gs_result_jsonb(0, 1);
+	gs_plan_freeze();
+	one = look_up(viewer, group, &items);
+	gs_plan_thaw();
+	return one;
 }
 
 static void add_members(GsReply *reply, const pg_uuid_t *group, Jsonb *params, int64 limit)

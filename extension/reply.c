@@ -86,6 +86,20 @@ void gs_reply_jsonb(GsReply *reply, const char *name, Jsonb *value)
 	(void)pushJsonbValue(&reply->state, WJB_VALUE, &binary);
 }
 
+void gs_reply_list(GsReply *reply, const char *name, Jsonb *const *values, int count)
+{
+	push(reply, WJB_KEY, name);
+	(void)pushJsonbValue(&reply->state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < count; i++) {
+		JsonbValue binary = {.type = jbvBinary};
+
+		binary.val.binary.data = &values[i]->root;
+		binary.val.binary.len = VARSIZE(values[i]) - VARHDRSZ;
+		(void)pushJsonbValue(&reply->state, WJB_ELEM, &binary);
+	}
+	(void)pushJsonbValue(&reply->state, WJB_END_ARRAY, NULL);
+}
+
 Jsonb *gs_reply_end(GsReply *reply)
 {
 	JsonbValue *object = pushJsonbValue(&reply->state, WJB_END_OBJECT, NULL);

@@ -22,6 +22,7 @@ void gs_reply_int64(GsReply *reply, const char *name, int64 value);
 void gs_reply_bool(GsReply *reply, const char *name, bool value);
 void gs_reply_time(GsReply *reply, const char *name, TimestampTz value);
 void gs_reply_jsonb(GsReply *reply, const char *name, Jsonb *value);
+void gs_reply_list(GsReply *reply, const char *name, Jsonb *const *values, int count);
 Jsonb *gs_reply_end(GsReply *reply);
 
 /* Lower-case text of a UUID / RFC 3339 in UTC, palloc'd. */

@@ -76,6 +76,36 @@ SELECT count(pg_temp.group_of_ann('g' || n, 'anyone')) FROM generate_series(1, 2
 SELECT is(pg_temp.walk('ann@x.org', 'groups', 'name', jsonb_build_object('limit', p)),
     ARRAY(SELECT group_name FROM groupshare.members WHERE terminal = 'ann@x.org' AND state = 'administrator' AND group_state = 'live' ORDER BY 1), 'groups by ' || p)
   FROM unnest(ARRAY['1', '9', '100']) p;
+
+-- Many groups of many members with many shares make more pages, no larger ones; and each group is looked up once.
+INSERT INTO groupshare.terminal (home, identifier, plan) SELECT server_id, 'm' || n || '@x.org', 'standard' FROM groupshare.self, generate_series(1, 10) n;
+SELECT groupshare.add_terminal('hub@x.org') \g /dev/null
+SELECT count(groupshare.create_group('hub@x.org', 'h' || n, '{"join":{"rule":"anyone"}}')) FROM generate_series(1, 101) n \gset
+INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at)
+    SELECT g.id, t.id, t.home, 'member', now() FROM groupshare.sharing_group g, groupshare.terminal t WHERE g.name ~ '^h[0-9]' AND t.identifier ~ '^m[0-9]';
+ANALYZE groupshare.membership, groupshare.sharing_group, groupshare.terminal, groupshare.share;
+CREATE FUNCTION pg_temp.rows_read() RETURNS bigint LANGUAGE sql AS $$
+    SELECT sum(pg_stat_get_xact_tuples_returned(x.indexrelid))::bigint FROM pg_index x
+     WHERE x.indrelid IN ('groupshare.membership'::regclass, 'groupshare.share'::regclass, 'groupshare.terminal'::regclass) $$;
+CREATE FUNCTION pg_temp.pages(identifier text) RETURNS TABLE (groups int, items bigint) LANGUAGE plpgsql AS $$
+DECLARE
+    reply jsonb; after text;
+BEGIN
+    LOOP
+        reply := pg_temp.info(identifier, jsonb_strip_nulls(jsonb_build_object('after', after)));
+        RETURN QUERY SELECT jsonb_array_length(reply -> 'groups'), (SELECT count(DISTINCT (g -> 'id', m -> 'terminal')) + count(s)
+            FROM jsonb_array_elements(reply -> 'groups') g, jsonb_array_elements(g -> 'members') m LEFT JOIN jsonb_array_elements(m -> 'shares') s ON true);
+        after := reply ->> 'next';
+        EXIT WHEN after IS NULL;
+    END LOOP;
+END $$;
+SELECT pg_temp.rows_read() AS before \gset
+SELECT is(jsonb_array_length(groupshare.my_groups('hub@x.org') -> 'groups'), 91, 'ninety-one groups of eleven are a page');
+SELECT cmp_ok(pg_temp.rows_read() - :before, '<', 10000::bigint, 'for which little more is read than shown');
+SELECT count(pg_temp.share('m' || 1 + n % 10 || '@x.org', 'm' || n)) FROM generate_series(1, 300) n \gset
+SELECT results_eq($$ SELECT sum(groups), max(items) <= 1420, min(items) > 0, count(*) > 20 FROM pg_temp.pages('hub@x.org') $$,
+    'VALUES (101::bigint, true, true, true)', 'with shares there are many pages, none much larger');
+SELECT is(pg_temp.walk('hub@x.org', 'groups', 'name', '{"limit":"100"}'), ARRAY(SELECT 'h' || n FROM generate_series(1, 101) n ORDER BY 1), 'and every group is in one of them');
 SELECT throws_ok(format('SELECT pg_temp.info(%L, %L)', 'ann@x.org', p), 'GS010', NULL, 'refused: ' || p)
   FROM unnest(ARRAY['{"limit":"0"}', '{"limit":"101"}', '{"limit":""}', '{"limit":"1e2"}', '{"after":"x"}', '{"group":"x"}']) p;
 
