@@ -9,6 +9,7 @@
 #include "daemon/log.h"
 #include "daemon/program.h"
 #include "storaged/control_state.h"
+#include "storaged/fault.h"
 #include "storaged/inventory.h"
 #include "storaged/measure.h"
 #include "storaged/work.h"
@@ -130,6 +131,7 @@ static const char *receipted(GsControl *control, const char *value)
 static const char *damage_told(GsControl *control, const char *value)
 {
 	(void)value;
+	gs_fault_exit("damage_told");
 	gs_damage_told(control->damage);
 	control->damage = NULL;
 	return NULL;
@@ -138,6 +140,7 @@ static const char *damage_told(GsControl *control, const char *value)
 static const char *fetch_told(GsControl *control, const char *value)
 {
 	(void)value;
+	gs_fault_exit("fetch_told");
 	gs_fetch_told(control->fetch);
 	control->fetch = NULL;
 	control->report_due = true; /* there may be another one now */
@@ -147,6 +150,7 @@ static const char *fetch_told(GsControl *control, const char *value)
 static const char *work_told(GsControl *control, const char *value)
 {
 	(void)value;
+	gs_fault_exit("after_work_done");
 	control->work_done_count -= control->work_done_sent;
 	memmove(control->work_done, control->work_done + control->work_done_sent,
 			control->work_done_count * sizeof(control->work_done[0]));
@@ -156,6 +160,7 @@ static const char *work_told(GsControl *control, const char *value)
 static const char *inventory_told(GsControl *control, const char *value)
 {
 	(void)value;
+	gs_fault_exit("inventory_told");
 	gs_inventory_answered(control->server, true);
 	return NULL;
 }

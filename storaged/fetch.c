@@ -13,6 +13,7 @@
 
 #include "daemon/log.h"
 #include "storaged/control.h"
+#include "storaged/fault.h"
 #include "storaged/measure.h"
 #include "storaged/receipt.h"
 
@@ -112,6 +113,7 @@ static void give_up(GsFetch *fetch)
 {
 	GsStore *store = fetch->store;
 
+	gs_fault_exit("fetch_given_up");
 	gs_log(GS_LOG_WARN, NULL, "a fetch is given up", "object", fetch->active.object.text, "reason",
 		   gs_fetch_reason(fetch), "why", fetch->why[0] != '\0' ? fetch->why : "-", NULL);
 	gs_metric_add(&gs_metric_fetch_failures[fetch->end - GS_FETCH_SOURCE_MISSING], 1);

@@ -86,9 +86,11 @@ int gs_journal_remove(const GsDisk *disk, const GsUuid *object)
 	if (shard >= 0) {
 		int removed = gs_disk_unlink(shard, object->text);
 
+		gs_fault_exit("data_removed");
 		/* While its data is there, so is the sidecar: nobody would know of the bytes without it. */
 		if (removed == 0)
 			removed = gs_disk_unlink(shard, name);
+		gs_fault_exit("sidecar_removed");
 		error = first_error(error, removed);
 		error = first_error(error, gs_disk_sync(shard));
 		close(shard);
@@ -98,6 +100,7 @@ int gs_journal_remove(const GsDisk *disk, const GsUuid *object)
 	/* While data may be left, so is the journal's entry for it. */
 	if (error == 0)
 		error = gs_disk_unlink(disk->journal, name);
+	gs_fault_exit("entry_removed");
 	return first_error(error, gs_disk_sync(disk->journal));
 }
 

@@ -61,6 +61,7 @@ int gs_progress_write(const GsDisk *disk, const GsProgress *progress)
 	record_name(&progress->object, ".next", fresh);
 	record_name(&progress->object, ".part", name);
 	error = gs_disk_write_small(disk->staging, fresh, text, size);
+	gs_fault_exit("progress_written");
 	if (error == 0)
 		error = gs_disk_publish(disk->staging, fresh, disk->staging, name);
 	gs_fault_exit("after_progress");

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "storaged/fault.h"
 #include "storaged/sidecar.h"
 
 static int move(int from, int to, const char *name)
@@ -32,11 +33,13 @@ int gs_quarantine_move(const GsDisk *disk, const GsUuid *object)
 		return -ENOENT;
 	}
 	error = move(shard, disk->quarantine, object->text);
+	gs_fault_exit("data_aside");
 	if (error == 0 || error == -ENOENT)
 		error = move(shard, disk->quarantine, name);
 	/* In the journal: its receipt is on its way, and the control server is told of the damage after it. */
 	if (error == -ENOENT)
 		error = move(disk->journal, disk->quarantine, name);
+	gs_fault_exit("sidecar_aside");
 	if (error == 0)
 		error = gs_disk_sync(disk->quarantine);
 	if (error == 0)
@@ -69,6 +72,7 @@ int gs_quarantine_remove(const GsDisk *disk, const GsUuid *server, const GsUuid 
 	else if (faccessat(disk->quarantine, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
 		return -ENOENT;
 	error = gs_disk_unlink(disk->quarantine, object->text);
+	gs_fault_exit("quarantine_emptied");
 	if (error == 0)
 		error = gs_disk_unlink(disk->quarantine, name);
 	return error == 0 ? gs_disk_sync(disk->quarantine) : error;

@@ -21,6 +21,7 @@
 
 #include "daemon/log.h"
 #include "storaged/damage.h"
+#include "storaged/fault.h"
 #include "storaged/measure.h"
 
 #define STEP_BYTES ((size_t)1 << 20)
@@ -70,6 +71,7 @@ static void keep_place(GsScrub *scrub)
 	if (gs_disk_write_small(scrub->store->disk.root, "scrub.new", text, strlen(text)) != 0 ||
 		gs_disk_publish(scrub->store->disk.root, "scrub.new", scrub->store->disk.root, "scrub") != 0)
 		gs_log(GS_LOG_WARN, NULL, "cannot keep the scrub's place", NULL);
+	gs_fault_exit("scrub_place");
 }
 
 /* A place that can't be read is the beginning. */
@@ -223,6 +225,7 @@ static void read_step(GsScrub *scrub)
 	}
 	scrub->stepped_bytes = (size_t)count;
 	scrub->read_bytes += (uint64_t)count;
+	gs_fault_exit("scrub_step");
 	if (EVP_DigestUpdate(scrub->digest, scrub->buffer, (size_t)count) != 1) {
 		close_object(scrub);
 		return;

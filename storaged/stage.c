@@ -64,6 +64,7 @@ GsStageResult gs_stage_open(GsStage *stage, const GsDisk *disk, const GsUuid *ob
 	stage->fd = openat(disk->staging, object->text, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, (mode_t)0640);
 	if (stage->fd < 0)
 		return failed(stage, errno == ENOSPC || errno == EDQUOT ? GS_STAGE_NO_ROOM : GS_STAGE_FAILED, errno);
+	gs_fault_exit("after_create");
 	return allocate(stage);
 }
 
@@ -159,6 +160,7 @@ GsStageResult gs_stage_commit(GsStage *stage, GsSidecar *sidecar, const uint8_t 
 	/* Not worth a failure: a record without data is dropped by the next start. */
 	if (stage->resumable)
 		stage->error = -gs_progress_remove(stage->disk, &stage->object, false);
+	gs_fault_exit("record_removed");
 	gs_stage_close(stage);
 	return GS_STAGE_OK;
 }

@@ -71,6 +71,7 @@ GsStageResult gs_stage_resume(GsStage *stage, int64_t until_s)
 		return failed(stage, GS_STAGE_FAILED, errno);
 	if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != stage->size_bytes)
 		return failed(stage, GS_STAGE_FAILED, EBADMSG);
+	gs_fault_exit("resumed");
 	return GS_STAGE_OK;
 }
 
@@ -97,6 +98,7 @@ GsStageResult gs_stage_catch_up(GsStage *stage)
 			stage->hashed_bytes += (uint64_t)count;
 	}
 	free(buffer);
+	gs_fault_exit("caught_up");
 	return error == 0 ? GS_STAGE_OK : failed(stage, GS_STAGE_FAILED, error);
 }
 

@@ -16,6 +16,7 @@
 
 #include "daemon/log.h"
 #include "storaged/damage.h"
+#include "storaged/fault.h"
 #include "storaged/journal.h"
 #include "storaged/receipt.h"
 #include "storaged/staged.h"
@@ -96,6 +97,7 @@ static int replay(GsStore *store, int dir, const char *name)
 	}
 	if (error == 0)
 		error = make_whole(&store->disk, &sidecar);
+	gs_fault_exit("replayed");
 	if (error != 0)
 		return error == -ENOENT ? 0 : error;
 	server = gs_store_server(store, &sidecar.server, true);
@@ -121,6 +123,7 @@ static int keep_or_discard(GsStore *store, int dir, const char *name)
 	char id[GS_UUID_TEXT + 1];
 	GsProgress progress;
 	GsUuid object;
+	int error;
 
 	snprintf(id, sizeof(id), "%s", name);
 	if (gs_uuid_parse(id, &object) && is_resumable(store, &object, &progress)) {
@@ -130,7 +133,9 @@ static int keep_or_discard(GsStore *store, int dir, const char *name)
 			return 0;
 	}
 	gs_log(GS_LOG_INFO, NULL, "removing what an unfinished upload left", "file", name, NULL);
-	return gs_disk_unlink(dir, name);
+	error = gs_disk_unlink(dir, name);
+	gs_fault_exit("swept");
+	return error;
 }
 
 static int count_object(GsStore *store, int dir, const char *name)

@@ -10,6 +10,7 @@
 
 #include "daemon/log.h"
 #include "storaged/control.h"
+#include "storaged/fault.h"
 #include "storaged/fetch.h"
 #include "storaged/inventory.h"
 #include "storaged/journal.h"
@@ -97,6 +98,7 @@ static void batch_done(void *owner)
 		else
 			removal_failed(batch, removal);
 	}
+	gs_fault_exit("before_work_done");
 	batch->server->working = false;
 	gs_metric_add(&gs_metric_removed, (double)done);
 	if (done > 0 && batch->server->control != NULL)

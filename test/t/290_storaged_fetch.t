@@ -2,13 +2,17 @@
 # A copy is made from device to device: whole, durable, resumed after whatever ends either of them, given up with a
 # reason, stopped when it is not wanted any more.
 use GroupShare::Test;
+use GroupShare::Http qw(json_decode);
 use GroupShare::Storage;
 
-my $cs = new_control_server(name => 'cs1', conf => { 'groupshare.maintenance_interval' => 100, 'groupshare.delete_hold' => 0 });
+my $cs = new_control_server(
+    name => 'cs1',
+    conf => { 'groupshare.maintenance_interval' => 100, 'groupshare.delete_hold' => 0, 'groupshare.device_silent_intervals' => 50 });
 my %known = (servers => [$cs], settings => { storage => { report_interval_ms => 200, scrub_rate_bytes => 0 } });
 my $from  = add_device(%known, name => 'd1', location => 'eu/a');
 my $to    = add_device(%known, name => 'd2', location => 'eu/b', program => program('faults/groupshare-storaged'));
 my $ann   = new_owner($cs, 'ann@example.org');
+my $armed = scratch('armed') . '/step';
 $cs->sql('UPDATE groupshare.plan SET copies = 2');
 
 # A file that is stored on d1 while d2 is away, which so gets its copy when it comes back.
@@ -71,25 +75,7 @@ for my $size (5_000_000, 7, 0) {
 }
 is($cs->sql('SELECT sum(reserved_bytes) FROM groupshare.devices'), 0, 'no reservation is left');
 
-# Killed at each step.
-my $small = random_file(300_000);
-for my $step (qw(fetch_opened after_write fetch_complete after_fsync after_journal after_rename before_receipt after_ack)) {
-    my $upload = store_first($small);
-    $to->{env} = { GROUPSHARE_STORAGED_EXIT_AT => $step };
-    $to->{started_unready} = 1;
-    my $ends = () = $to->log =~ /worker died/g;
-    $to->start;
-    wait_for(sub { hurry(); my $n = () = $to->log =~ /worker died/g; $n > $ends }, "$step: the end of the worker");
-    $to->kill9;
-    $to->{env} = {};
-    delete $to->{started_unready};
-    $to->start;
-    wait_for(sub { copied($upload) }, "$step: the copy");
-    same_bytes($upload, $small, "$step: the same");
-    in_order($step);
-}
-
-# The source is killed meanwhile: resumed where it broke off. (1.5 MiB a second: one of four at a time.)
+# 1.5 MiB a second: one of four at a time.
 my $large = random_file(12 << 20);
 $to->{config}{storage}{fetch_rate_bytes} = 6 << 20;
 sub amid {
@@ -97,6 +83,61 @@ sub amid {
     wait_for(sub { hurry(); (metric($to, 'fetched_bytes_total') || 0) > 2 << 20 }, 'a fetch to be under way', 30);
     return;
 }
+
+# Killed at each step; of a fetch that is given up, too, since the source has lost it for the time being.
+my $small = random_file(300_000);
+my %killed;
+sub killed_at {
+    my ($step) = @_;
+    my $upload = store_first($small);
+    my $source = path_on($from, object_on($from, $upload)) . '.json';
+    $source = undef if $step !~ /given_up|told/;
+    rename $source, "$source.away" or die "$source: $!\n" if $source;
+    $to->{env} = { GROUPSHARE_STORAGED_EXIT_AT => "\@$armed" };
+    spit($armed, $step);
+    $to->{started_unready} = 1;
+    $to->start;
+    wait_for(sub { hurry(); !-e $armed }, "$step: the end of the worker");
+    $to->kill9;
+    delete $to->{started_unready};
+    rename "$source.away", $source or die "$source: $!\n" if $source;
+    $to->start;
+    wait_for(sub { copied($upload) }, "$step: the copy");
+    same_bytes($upload, $small, "$step: the same");
+    in_order($step);
+    return $killed{$step}++;
+}
+
+# The source breaks off amid the copy, and the fetching one is killed when it has noted how far it had come.
+sub killed_after_a_break {
+    my $upload = store_first($large);
+    $to->start;
+    amid();
+    spit($armed, 'fetch_interrupted');
+    $from->kill9;
+    wait_for(sub { !-e $armed }, 'the end of the worker after a break');
+    $to->kill9;
+    my $object = object_on($to, $upload);
+    cmp_ok(json_decode(slurp("$to->{root}/staging/$object.part"))->{offset}, '>', 2 << 20, 'what came before is noted');
+    $from->start;
+    $to->start;
+    wait_for(sub { copied($upload) }, 'the copy after both had died');
+    cmp_ok(metric($to, 'fetched_bytes_total'), '<', 10 << 20, 'fetched was only what lacked');
+    same_bytes($upload, $large, 'both died: the same');
+    in_order('both died');
+    return $killed{fetch_interrupted}++;
+}
+for my $round (1 .. ($ENV{GS_LONG} ? 20 : 1)) {
+    for my $step (qw(fetch_opened progress_written after_write fetch_complete after_fsync after_journal after_rename record_removed
+        before_receipt after_receipt after_ack fetch_given_up fetch_told)) {
+        killed_at($step) if $round == 1 || !time_is_up();
+    }
+    killed_after_a_break() if $round == 1 || !time_is_up();
+}
+my ($least) = sort { $a <=> $b } values %killed;
+tell_soak(keys(%killed) . " steps of a copy, each killed at $least times or more");
+
+# The source is killed meanwhile: resumed where it broke off.
 my $upload = store_first($large);
 $to->start;
 amid();
