@@ -100,7 +100,7 @@ Datum gs_check_membership_move(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION),
 						errmsg("a membership can't go from \"%s\" to \"%s\"", gs_member_state_name(from),
 							   gs_member_state_name(to)),
-						errhint("The legal moves stand in extension/member.c.")));
+						errhint("From there it goes to: %s.", gs_member_moves(from))));
 	/* Also when the UPDATE is a DBA's own: history has no gap. */
 	row = gs_trigger_now(data, "since");
 	return PointerGetDatum(is_inside(to) && !is_inside(from) ? from_now_on(data, row) : row);

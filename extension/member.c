@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
@@ -85,6 +86,17 @@ static GsPlan find_groups = {
 bool gs_member_may_move(GsMemberState from, GsMemberState to)
 {
 	return (legal_moves[from] & BIT(to)) != 0;
+}
+
+const char *gs_member_moves(GsMemberState from)
+{
+	StringInfoData moves;
+
+	initStringInfo(&moves);
+	for (int to = GS_MEMBER_NONE + 1; to < MEMBER_STATES; to++)
+		if (gs_member_may_move(from, to))
+			appendStringInfo(&moves, "%s%s", moves.len == 0 ? "" : ", ", state_names[to]);
+	return moves.data;
 }
 
 const char *gs_member_state_name(GsMemberState state)

@@ -23,6 +23,9 @@ typedef enum GsMemberState {
 /* The one table of legal moves; a trigger holds a DBA's own UPDATE to it as well. */
 bool gs_member_may_move(GsMemberState from, GsMemberState to);
 
+/* The states that it may go to from this one, for a message. */
+const char *gs_member_moves(GsMemberState from);
+
 /* The state's name as in the table; GS_MEMBER_NONE has none (NULL). */
 const char *gs_member_state_name(GsMemberState state);
 GsMemberState gs_member_state_from(const char *name);

@@ -58,6 +58,19 @@ SELECT throws_ok(format('UPDATE groupshare.membership SET state = %L WHERE group
 SELECT groupshare.set_member('bob@x.org', :'g', 'dan@x.org', banned => true);
 SELECT throws_ok(format('UPDATE groupshare.membership SET state = %L WHERE group_id = %L AND terminal_id = %L', 'member', :'g', pg_temp.id('dan@x.org')), '23514', NULL,
     'no way from a ban straight in');
+CREATE FUNCTION pg_temp.hint(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE hint text;
+BEGIN
+    EXECUTE statement;
+    RETURN NULL;
+EXCEPTION WHEN check_violation THEN
+    GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+    RETURN hint;
+END $$;
+SELECT is(pg_temp.hint(format('UPDATE groupshare.membership SET state = %L WHERE group_id = %L AND terminal_id = %L', 'member', :'g', pg_temp.id('dan@x.org'))),
+    'From there it goes to: removed.', 'a DBA is told where to');
+SELECT is(pg_temp.hint(format('UPDATE groupshare.membership SET state = %L WHERE group_id = %L AND terminal_id = %L', 'pending', :'g', pg_temp.id('ann@x.org'))),
+    'From there it goes to: administrator, left, removed, banned.', 'all of them');
 SELECT throws_ok(format('INSERT INTO groupshare.group_listed SELECT id, home, %L FROM groupshare.sharing_group WHERE id = %L', 'dan@x.org', :'g'), '23514', NULL,
     'a banned one can''t be listed');
 SELECT groupshare.set_group('bob@x.org', :'g', '{"join":{"rule":"listed","listed":["ann@x.org"]}}');
