@@ -32,6 +32,36 @@ sub new {
     return $self;
 }
 
+# add_standby([$synchronous]): a streaming standby of this running cluster, of its own, in which the cluster goes on after
+# fail_over(). Synchronous: no commit is told to anybody before it is durable there too.
+sub add_standby {
+    my ($self, $synchronous) = @_;
+    my $standby = bless { name => "$self->{name}_standby", dir => scratch("$self->{name}_standby") }, ref $self;
+    mkdir "$standby->{dir}/s", 0700 or croak "$standby->{dir}/s: $!";
+    run_ok(pg_program('pg_basebackup'), '-h', $self->host, '-p', $self->port, qw(-U postgres -R -X stream -c fast -D), "$standby->{dir}/data");
+    $standby->configure(unix_socket_directories => "$standby->{dir}/s", cluster_name => 'standby');
+    $standby->start;
+    $self->{standby} = $standby;
+    if ($synchronous) {
+        $self->configure(synchronous_standby_names => 'standby');
+        $self->reload;
+        wait_for(sub { $self->sql(q{SELECT sync_state FROM pg_stat_replication}) eq 'sync' }, 'the synchronous standby');
+    }
+    return $standby;
+}
+
+# The primary is killed, its standby promoted; from now on this is the former standby.
+sub fail_over {
+    my ($self) = @_;
+    my $standby = delete $self->{standby};
+    $self->kill9;
+    $standby->configure(synchronous_standby_names => '');
+    $standby->reload;
+    @{$self}{qw(dir process)} = @{$standby}{qw(dir process)};
+    run_ok(pg_program('pg_ctl'), qw(promote -w -D), "$self->{dir}/data");
+    return;
+}
+
 # Appends to postgresql.conf; for a running cluster, reload or restart follows.
 sub configure {
     my ($self, %conf) = @_;
@@ -65,7 +95,7 @@ sub start {
                 return 'dead' if !$self->{process}->alive;
                 my $file = "$self->{dir}/data/postmaster.pid";
                 my ($pid, $state) = -e $file ? (eval { split /\n/, slurp($file) })[ 0, 7 ] : ();
-                return 'up' if $state && $state =~ /ready/ && $pid == $self->{process}->pid;
+                return 'up' if $state && $state =~ /ready|standby/ && $pid == $self->{process}->pid;
                 return;
             },
             "the start of $self->{name}");

@@ -55,7 +55,9 @@ sub add_terminal {
 # What a daemon is told of a control server.
 sub conninfo {
     my ($server, $user) = @_;
-    return sprintf "host=%s port=%d dbname=%s user=%s", $server->host, $server->port, $server->{database}, $user;
+    my @nodes  = ($server->{standby} || (), $server);
+    my $common = "dbname=$server->{database} user=$user" . (@nodes > 1 ? ' target_session_attrs=read-write' : '');
+    return sprintf 'host=%s port=%s %s', join(',', map { $_->host } @nodes), join(',', map { $_->port } @nodes), $common;
 }
 
 sub ini {
