@@ -19,6 +19,10 @@ int gs_client_open(const GsClientOptions *options, GsClient **client)
 	if (made == NULL)
 		return GS_CLIENT_NO_MEMORY;
 	gs_error_clear(&made->box);
+	if (options != NULL) {
+		made->waiting = options->waiting;
+		made->waiting_arg = options->waiting_arg;
+	}
 	status = gs_config_load(options != NULL ? options : &DEFAULTS, &made->config, &made->box);
 	if (status == GS_CLIENT_OK)
 		status = gs_http_open(&made->http, made->config.ca, &made->box);

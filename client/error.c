@@ -121,6 +121,11 @@ void gs_error_restore(GsErrorBox *box, const GsErrorBox *saved)
 	box->error = error;
 }
 
+void gs_error_hint(GsErrorBox *box, const char *hint)
+{
+	put_text(box->hint, sizeof(box->hint), hint);
+}
+
 int gs_error_memory(GsErrorBox *box)
 {
 	return gs_error_set(box, GS_CLIENT_NO_MEMORY, NULL, "out of memory");

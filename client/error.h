@@ -26,6 +26,9 @@ int gs_error_set(GsErrorBox *box, GsClientStatus status, const char *hint, const
 /* As gs_error_set, with ": " and the text of errno. */
 int gs_error_errno(GsErrorBox *box, const char *hint, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Another advice for the failure that is there. */
+void gs_error_hint(GsErrorBox *box, const char *hint);
+
 /* Makes `box` say what `saved` (a struct copy of a box) said. */
 void gs_error_restore(GsErrorBox *box, const GsErrorBox *saved);
 

@@ -77,7 +77,8 @@ static int choose_output(GsGet *get)
 	if (output == NULL)
 		get->output = strdup(safe);
 	else if (stat(output, &st) == 0 && S_ISDIR(st.st_mode))
-		get->output = gs_session_path(get->client, "%s/%s", output, safe);
+		get->output =
+			gs_session_path(get->client, "%s%s%s", output, output[strlen(output) - 1] == '/' ? "" : "/", safe);
 	else
 		get->output = strdup(output);
 	if (get->output != NULL)
@@ -115,8 +116,11 @@ static int look_at_output(GsGet *get, bool *same)
 	int status = GS_CLIENT_CONFLICT;
 
 	*same = false;
-	if (fd < 0 && errno == ENOENT)
+	if (fd < 0 && errno == ENOENT && (lstat(get->output, &st) != 0 || get->want->force))
 		return GS_CLIENT_OK;
+	if (fd < 0 && errno == ENOENT)
+		return gs_error_set(box, GS_CLIENT_CONFLICT, "Remove it, or choose another name with -o FILE.",
+							"%s is a symbolic link that leads nowhere", get->output);
 	if (fd < 0)
 		return gs_error_errno(box, NULL, "cannot open %s", get->output);
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == get->size) {
@@ -275,6 +279,8 @@ static int fetch_all(GsGet *get)
 		if (next == GS_GET_DONE)
 			continue;
 		failures = fetched(get) - before >= PROGRESS_BYTES ? 1 : failures + 1;
+		if (failures == 1)
+			get->wait.since_s = 0;
 		may_pass = may_pass || next == GS_GET_AGAIN;
 		if (next == GS_GET_FAIL || failures == FAILURES_MAX)
 			return status;
@@ -284,7 +290,8 @@ static int fetch_all(GsGet *get)
 		}
 		if (!may_pass)
 			return status;
-		gs_session_pause(failures, -1);
+		gs_session_await(&get->wait, "the storage device");
+		gs_session_pause(get->client, &get->wait, failures, -1);
 		status = designate(get);
 		if (status != GS_CLIENT_OK)
 			return status;
@@ -366,6 +373,15 @@ static int transfer(GsGet *get, bool *already)
 	return status;
 }
 
+/* A part file with nothing in it helps no later get. It is still locked. */
+static void drop_empty_part(const GsGet *get)
+{
+	struct stat st;
+
+	if (get->fd >= 0 && get->part != NULL && fstat(get->fd, &st) == 0 && st.st_size == 0)
+		unlink(get->part);
+}
+
 int gs_client_get(GsClient *client, const GsClientGet *want, json_t **reply)
 {
 	GsGet get = {.client = client, .want = want, .fd = -1};
@@ -386,6 +402,8 @@ int gs_client_get(GsClient *client, const GsClientGet *want, json_t **reply)
 					  designated(&get, "sha256"), "device", json_object_get(get.designation, "device"), "path",
 					  get.output, "already", (int)already),
 			reply);
+	if (status != GS_CLIENT_OK && !want->to_fd)
+		drop_empty_part(&get);
 	if (get.fd >= 0 && !want->to_fd)
 		close(get.fd);
 	gs_map_close(&get.map);

@@ -27,6 +27,7 @@ typedef struct GsGet {
 	bool by_map;   /* the part file carries a map; `at` is only how far the digest is */
 	GsMap map;
 	unsigned lanes;
+	GsWait wait; /* for devices that fail */
 } GsGet;
 
 typedef enum GsGetNext {

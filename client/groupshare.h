@@ -48,6 +48,10 @@ typedef struct GsClientError {
 	const char *request_id; /* to find it in the operator's log */
 } GsClientError;
 
+/* Called about once a second while something keeps a call waiting, first after about three: `whom` as in "the control
+ * server", `waited_s` since its last answer. It is only told: the call's own bounds end it. */
+typedef void (*GsClientWaiting)(void *arg, const char *whom, unsigned waited_s);
+
 /* A zeroed struct takes every default. Strings are copied. */
 typedef struct GsClientOptions {
 	/* One directory for all. NULL: $GROUPSHARE_HOME, else groupshare/ in $XDG_CONFIG_HOME and $XDG_STATE_HOME. */
@@ -56,6 +60,8 @@ typedef struct GsClientOptions {
 	const char *url;
 	/* PEM file of authorities to trust. NULL: $GROUPSHARE_CA, else as saved, else the system's authorities. */
 	const char *ca;
+	GsClientWaiting waiting; /* may be NULL */
+	void *waiting_arg;
 } GsClientOptions;
 
 /* Reads the settings; contacts nobody. *client is set also on failure (gs_client_error() works on it), except for

@@ -6,6 +6,7 @@
  */
 #include "client/put.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,47 @@ static void compare_notices(GsPut *put, const json_t *answer)
 	}
 }
 
+/* A share of this name that is only half uploaded has other remedies than one that is stored. */
+static void explain_conflict(GsPut *put)
+{
+	GsErrorBox *box = &put->client->box;
+	GsErrorBox why;
+	bool unfinished = false;
+	json_t *reply;
+	json_t *share;
+	size_t i;
+
+	gs_error_restore(&why, box);
+	if (gs_client_shares(put->client, &reply) == GS_CLIENT_OK) {
+		json_array_foreach(json_object_get(reply, "shares"), i, share)
+		{
+			const char *name = json_string_value(json_object_get(share, "name"));
+			const char *state = json_string_value(json_object_get(share, "state"));
+
+			if (name != NULL && state != NULL && strcmp(name, put->name) == 0 && strcmp(state, "pending") == 0)
+				unfinished = true;
+		}
+		json_decref(reply);
+	}
+	gs_error_restore(box, &why);
+	if (unfinished)
+		gs_error_hint(box,
+					  "That upload is unfinished. Finish it by putting the same content again, drop it with groupshare "
+					  "rm NAME, or choose another name with --as NAME.");
+}
+
+/* What the API's own words leave open for who put a file. */
+static int refused(GsPut *put, int status)
+{
+	GsErrorBox *box = &put->client->box;
+
+	if (strcmp(box->code, "share_exists") == 0)
+		explain_conflict(put);
+	else if (status == GS_CLIENT_INVALID && box->hint[0] == '\0')
+		gs_error_hint(box, "Another name is given with --as NAME.");
+	return status;
+}
+
 /* Sends the upload notice; put->notice is the answer. *http_status 200: stored already, 201: allocated. */
 static int send_notice(GsPut *put, int *http_status)
 {
@@ -67,11 +109,11 @@ static int send_notice(GsPut *put, int *http_status)
 	status = gs_session_call(put->client, &call, &answer, http_status);
 	json_decref(body);
 	if (status != GS_CLIENT_OK)
-		return status;
+		return refused(put, status);
 	compare_notices(put, answer);
 	json_decref(put->notice);
 	put->notice = answer;
-	put->noticed_s = gs_put_now_s();
+	put->noticed_s = gs_session_now_s();
 	if (*http_status != 200 && (!json_is_string(json_object_get(put->notice, "url")) ||
 								!json_is_string(json_object_get(put->notice, "ticket")) ||
 								!json_is_string(json_object_get(put->notice, "device"))))
@@ -100,17 +142,41 @@ static int stored_already(GsPut *put, bool first)
 	return GS_CLIENT_OK;
 }
 
+/* The notice that `why` calls for. While the device takes the bytes, a control server that is away for a while stops
+ * nothing: the ticket that is there is gone on with, and asked for anew a minute later. */
+static int next_notice(GsPut *put, GsPutNext why, int *http_status)
+{
+	int status = send_notice(put, http_status);
+
+	if (status != GS_CLIENT_NETWORK || why != GS_PUT_RENEW)
+		return status;
+	gs_error_clear(&put->client->box);
+	put->noticed_s = gs_session_now_s();
+	*http_status = 201;
+	return GS_CLIENT_OK;
+}
+
+static void pause_for_device(GsPut *put, int attempt)
+{
+	char device[sizeof(put->wait.whom)];
+
+	snprintf(device, sizeof(device), "device %s", json_string_value(json_object_get(put->notice, "device")));
+	gs_session_await(&put->wait, device);
+	gs_session_pause(put->client, &put->wait, attempt,
+					 put->retry_after_s < RETRY_AFTER_MAX_S ? put->retry_after_s : RETRY_AFTER_MAX_S);
+}
+
 /* Notice and bytes until they are stored. *already: they were before this call. */
 static int run(GsPut *put, json_t **stored, bool *already)
 {
 	GsErrorBox *box = &put->client->box;
+	GsPutNext next = GS_PUT_SAME;
 	bool first = true;
 
 	for (int attempt = 1; attempt <= ATTEMPTS_MAX; first = false) {
 		GsErrorBox device_error = *box;
 		int http_status;
-		int status = send_notice(put, &http_status);
-		GsPutNext next;
+		int status = next_notice(put, next, &http_status);
 
 		/* Devices failed and there is no other one: their failure is what the user can do something about. */
 		if (status == GS_CLIENT_NO_ROOM && json_array_size(put->avoid) > 0) {
@@ -135,12 +201,13 @@ static int run(GsPut *put, json_t **stored, bool *already)
 		attempt = put->moved ? 1 : attempt + 1;
 		put->moved = false;
 		if (next != GS_PUT_RENEW && attempt <= ATTEMPTS_MAX)
-			gs_session_pause(attempt, put->retry_after_s < RETRY_AFTER_MAX_S ? put->retry_after_s : RETRY_AFTER_MAX_S);
+			pause_for_device(put, attempt);
 	}
 	return box->error.status;
 }
 
-/* A stream that failed can't be repeated: without its share, the name is free again and nothing stays reserved. */
+/* Bytes that failed and can't come again, of a stream or of a file that has changed: without their share, the name is
+ * free again and nothing stays reserved. */
 static void forget(GsPut *put)
 {
 	const char *share = json_string_value(json_object_get(put->notice, "share"));
@@ -177,7 +244,7 @@ int gs_client_put(GsClient *client, const GsClientPut *want, json_t **reply)
 		status = run(&put, &stored, &already);
 	if (status == GS_CLIENT_OK)
 		status = gs_session_answer(client, describe(&put, stored, already), reply);
-	else if (put.stream && !already)
+	else if ((put.stream || put.changed) && !already)
 		forget(&put);
 	json_decref(stored);
 	json_decref(put.notice);

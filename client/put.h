@@ -25,6 +25,7 @@ typedef struct GsPut {
 	bool own_fd;
 	bool stream;
 	struct stat before; /* a file, as it was when its digest was begun */
+	bool changed;       /* it is not that any more */
 	GsDigest *digest;   /* of a stream, 0 .. piece_at + piece_size */
 	char *piece;
 	int64_t piece_at;
@@ -46,6 +47,7 @@ typedef struct GsPut {
 	bool moved;        /* `held` has grown since the latest failure */
 	int failures;      /* of this device in a row without that */
 	int retry_after_s; /* what the latest refusal asked for; -1: nothing */
+	GsWait wait;       /* for a device that fails */
 } GsPut;
 
 typedef enum GsPutNext {
@@ -69,8 +71,5 @@ __attribute__((warn_unused_result)) int gs_put_piece(GsPut *put, int64_t at);
 
 /* The bytes, or those that are missing, to the device of put->notice. *stored: the device's final answer. */
 __attribute__((warn_unused_result)) GsPutNext gs_put_send(GsPut *put, json_t **stored);
-
-/* The monotonic clock. */
-double gs_put_now_s(void);
 
 #endif

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/put.h"
 
@@ -36,14 +35,6 @@ typedef struct Attempt {
 	int mismatches;
 } Attempt;
 
-double gs_put_now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static int tick(void *arg, uint64_t sent)
 {
 	const GsPut *put = arg;
@@ -61,6 +52,7 @@ static void now_held(GsPut *put, int64_t at)
 	if (at > put->held) {
 		put->moved = true;
 		put->failures = 0;
+		put->wait.since_s = 0;
 	}
 	put->held = at;
 }
@@ -283,7 +275,7 @@ static GsPutNext send_patch(Attempt *attempt)
 	int64_t end = put->stream ? put->piece_at + (int64_t)put->piece_size : put->held + put->patch;
 	bool last = end >= put->size;
 	int64_t bytes = (last ? put->size : end) - put->held;
-	double began_s = gs_put_now_s();
+	double began_s = gs_session_now_s();
 	char offset[64];
 	char repr_digest[128] = "";
 	GsHttpReply reply;
@@ -313,7 +305,7 @@ static GsPutNext send_patch(Attempt *attempt)
 	next = status != GS_CLIENT_OK ? after_break(attempt, &reply, status) : after_patch(attempt, &reply, bytes, last);
 	gs_http_reply_clear(&reply);
 	if (next == GS_PUT_RENEW)
-		adapt(put, gs_put_now_s() - began_s);
+		adapt(put, gs_session_now_s() - began_s);
 	return next;
 }
 
@@ -331,7 +323,7 @@ static GsPutNext send_parts(Attempt *attempt)
 						 "%s has lost bytes of the stream", attempt->where);
 			return GS_PUT_FAIL;
 		}
-		if (gs_put_now_s() - put->noticed_s > NOTICE_RENEW_S)
+		if (gs_session_now_s() - put->noticed_s > NOTICE_RENEW_S)
 			break;
 		next = send_patch(attempt);
 	}

@@ -17,6 +17,7 @@
 #define ATTEMPTS_MAX 4
 #define PAUSE_FIRST_MS 200
 #define PAUSE_MAX_MS 3000
+#define WAITING_FIRST_S 3
 /* A server that wants a longer pause gets it from the user, who is told. */
 #define RETRY_AFTER_MAX_S 5
 
@@ -47,11 +48,45 @@ int gs_session_answer(GsClient *client, json_t *value, json_t **reply)
 	return GS_CLIENT_OK;
 }
 
-void gs_session_pause(int attempt, int retry_after_s)
+double gs_session_now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+void gs_session_await(GsWait *wait, const char *whom)
+{
+	if (wait->since_s != 0)
+		return;
+	wait->since_s = wait->told_s = gs_session_now_s();
+	snprintf(wait->whom, sizeof(wait->whom), "%s", whom);
+}
+
+static void tell_waiting(const GsClient *client, GsWait *wait)
+{
+	double now = gs_session_now_s();
+
+	if (client->waiting == NULL || wait->since_s == 0 || now < wait->since_s + WAITING_FIRST_S ||
+		now < wait->told_s + 1)
+		return;
+	wait->told_s = now;
+	client->waiting(client->waiting_arg, wait->whom, (unsigned)(now - wait->since_s));
+}
+
+static void sleep_ms(uint32_t ms)
+{
+	struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+
+	while (nanosleep(&pause, &pause) != 0 && errno == EINTR)
+		;
+}
+
+void gs_session_pause(GsClient *client, GsWait *wait, int attempt, int retry_after_s)
 {
 	uint32_t random = 0;
 	uint32_t most_ms = PAUSE_FIRST_MS;
-	struct timespec pause;
 
 	for (int i = 1; i < attempt && most_ms < PAUSE_MAX_MS; i++)
 		most_ms *= 2;
@@ -63,9 +98,11 @@ void gs_session_pause(int attempt, int retry_after_s)
 	most_ms = most_ms / 2 + random % (most_ms / 2 + 1);
 	if (retry_after_s > 0)
 		most_ms += (uint32_t)retry_after_s * 1000;
-	pause = (struct timespec){.tv_sec = most_ms / 1000, .tv_nsec = (long)(most_ms % 1000) * 1000000};
-	while (nanosleep(&pause, &pause) != 0 && errno == EINTR)
-		;
+	for (uint32_t step; most_ms > 0; most_ms -= step) {
+		step = most_ms < 500 ? most_ms : 500;
+		sleep_ms(step);
+		tell_waiting(client, wait);
+	}
 }
 
 int gs_session_terminal(GsClient *client, const char **terminal)
@@ -108,12 +145,27 @@ static int parse_reply(GsClient *client, const GsHttpReply *raw, json_t **reply)
 	return GS_CLIENT_OK;
 }
 
+typedef struct Patience {
+	const GsClient *client;
+	GsWait wait;
+} Patience;
+
+static int call_tick(void *arg, uint64_t sent)
+{
+	Patience *patience = arg;
+
+	(void)sent;
+	tell_waiting(patience->client, &patience->wait);
+	return 0;
+}
+
 /* One call without any session logic. */
 static int call_with(GsClient *client, const GsCall *call, const char *bearer, json_t **reply, int *http_status)
 {
 	char *url = NULL;
 	char *body = NULL;
 	GsHttpReply raw = {0};
+	Patience patience = {.client = client};
 	bool failed = false;
 	int status;
 
@@ -130,6 +182,9 @@ static int call_with(GsClient *client, const GsCall *call, const char *bearer, j
 		status = gs_error_memory(&client->box);
 		goto finish;
 	}
+	gs_session_await(&patience.wait, "the control server");
+	/* A long poll is meant to take long. */
+	patience.wait.since_s += call->wait_s;
 	for (int attempt = 1;; attempt++) {
 		GsHttpRequest request = {.method = call->method,
 								 .url = url,
@@ -137,6 +192,8 @@ static int call_with(GsClient *client, const GsCall *call, const char *bearer, j
 								 .headers = {"Accept: application/json, application/problem+json"},
 								 .body = body,
 								 .upload_bytes = -1,
+								 .tick = call_tick,
+								 .tick_arg = &patience,
 								 .wait_s = call->wait_s};
 
 		status = gs_http_send(client->http, &request, &raw, &client->box);
@@ -145,7 +202,7 @@ static int call_with(GsClient *client, const GsCall *call, const char *bearer, j
 			gs_error_problem(&client->box, raw.status, raw.body, raw.body_size, raw.request_id, "the gateway");
 		if (attempt == ATTEMPTS_MAX || !repeatable(client, call, &raw, status))
 			break;
-		gs_session_pause(attempt, raw.retry_after_s);
+		gs_session_pause(client, &patience.wait, attempt, raw.retry_after_s);
 		gs_http_reply_clear(&raw);
 	}
 	*http_status = raw.status;

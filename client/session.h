@@ -20,7 +20,16 @@ struct GsClient {
 	GsSession session; /* token NULL: none yet */
 	GsKey *key;        /* NULL until needed */
 	GsHttp *http;
+	GsClientWaiting waiting; /* may be NULL */
+	void *waiting_arg;
 };
+
+/* Something that a call waits for, and since when; zeroed: nothing yet. */
+typedef struct GsWait {
+	char whom[300];
+	double since_s; /* monotonic clock; 0: nothing is awaited */
+	double told_s;  /* when the caller was told last */
+} GsWait;
 
 typedef struct GsCall {
 	const char *method;
@@ -48,8 +57,15 @@ __attribute__((warn_unused_result)) int gs_session_key(GsClient *client);
 __attribute__((warn_unused_result)) int gs_session_pages(GsClient *client, const char *path, const char *list,
 														 json_t **reply);
 
-/* Waits before attempt number `attempt` (1 = first repetition): grows, jittered, or what the server asked for. */
-void gs_session_pause(int attempt, int retry_after_s);
+/* The monotonic clock. */
+double gs_session_now_s(void);
+
+/* From now on `whom` is waited for, unless it has been before. */
+void gs_session_await(GsWait *wait, const char *whom);
+
+/* Waits before attempt number `attempt` (1 = first repetition): grows, jittered, or what the server asked for. Tells
+ * the caller of `wait`. */
+void gs_session_pause(GsClient *client, GsWait *wait, int attempt, int retry_after_s);
 
 /* The terminal's identifier, or DENIED with advice when this home is not enrolled. */
 __attribute__((warn_unused_result)) int gs_session_terminal(GsClient *client, const char **terminal);

@@ -49,6 +49,7 @@ bool gs_put_has_changed(GsPut *put)
 {
 	if (put->stream || !differs(put))
 		return false;
+	put->changed = true;
 	gs_error_set(&put->client->box, GS_CLIENT_LOCAL, "Wait until nothing writes to it, then run put again.",
 				 "%s changed while it was being uploaded, so it was not shared", put->want->path);
 	return true;
@@ -62,11 +63,17 @@ static int digest_file(GsPut *put)
 						 .total = (uint64_t)put->size};
 	GsErrorBox *box = &put->client->box;
 	int status = gs_digest_add_file(put->digest, put->fd, 0, put->size, &watcher, put->want->path, box);
+	char more;
 
 	if (status == GS_CLIENT_OK && !gs_digest_end(put->digest, put->sha256))
 		status = gs_error_memory(box);
 	if (status == GS_CLIENT_OK && gs_put_has_changed(put))
 		status = box->error.status;
+	/* Files that the kernel makes up, as in /proc, say that they are empty. */
+	if (status == GS_CLIENT_OK && pread(put->fd, &more, 1, put->size) > 0)
+		status =
+			gs_error_set(box, GS_CLIENT_LOCAL, "What is no usual file can be sent with: groupshare put -",
+						 "%s has more than the %lld bytes that it says to have", put->want->path, (long long)put->size);
 	gs_hex_encode(put->sha256_hex, put->sha256, sizeof(put->sha256));
 	return status;
 }

@@ -44,6 +44,7 @@ struct Cli {
 	GsClient *client;    /* NULL until cli_open() */
 	bool done;           /* help was printed: end with CLI_OK */
 	const char *subject; /* which of several operands a failure is about; NULL: there is but one */
+	unsigned waited_s;   /* what was said last about waiting */
 };
 
 /* Options that a command has of its own are numbered from here; cli_option() treats all others itself. */
@@ -91,6 +92,9 @@ int cli_find_group(Cli *cli, const char *reference, char id[37]);
 
 /* A line on stderr unless --quiet or --json; untrusted arguments go through cli_print first. */
 void cli_note(const Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "groupshare: `what` is wrong with `path`" or, with --json, the same as an error object; returns CLI_FAILED. */
+int cli_complain(const Cli *cli, const char *path, const char *what);
 
 const CliCommand *cli_command_find(const char *name);
 const CliCommand *cli_commands(size_t *count);

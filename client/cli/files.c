@@ -16,14 +16,6 @@
 
 #define FILES_MAX 100000
 
-static int say(const char *path, const char *what)
-{
-	fputs("groupshare: ", stderr);
-	cli_print(stderr, path);
-	fprintf(stderr, ": %s\n", what);
-	return CLI_FAILED;
-}
-
 static int no_memory(void)
 {
 	fputs("groupshare: out of memory\n", stderr);
@@ -31,13 +23,13 @@ static int no_memory(void)
 }
 
 /* `name` becomes the list's. */
-static int add(CliFiles *files, const char *path, char *name, uint64_t size)
+static int add(const Cli *cli, CliFiles *files, const char *path, char *name, uint64_t size)
 {
 	CliFile *file;
 
 	if (files->count == FILES_MAX) {
 		free(name);
-		return say(path, "too many files for one put");
+		return cli_complain(cli, path, "too many files for one put");
 	}
 	if (files->count == files->room) {
 		size_t room = files->room == 0 ? 16 : 2 * files->room;
@@ -100,11 +92,11 @@ static int by_name(const FTSENT **a, const FTSENT **b)
 	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static int visit(CliFiles *files, const FTSENT *entry, const char *separator, size_t skip)
+static int visit(const Cli *cli, CliFiles *files, const FTSENT *entry, const char *separator, size_t skip)
 {
 	switch (entry->fts_info) {
 	case FTS_F:
-		return add(files, entry->fts_path,
+		return add(cli, files, entry->fts_path,
 				   separator != NULL ? join(entry->fts_path + skip, separator) : strdup(entry->fts_name),
 				   (uint64_t)entry->fts_statp->st_size);
 	case FTS_D:
@@ -113,14 +105,14 @@ static int visit(CliFiles *files, const FTSENT *entry, const char *separator, si
 	case FTS_DNR:
 	case FTS_ERR:
 	case FTS_NS:
-		return say(entry->fts_path, strerror(entry->fts_errno));
+		return cli_complain(cli, entry->fts_path, strerror(entry->fts_errno));
 	default:
 		files->skipped++;
 		return CLI_OK;
 	}
 }
 
-static int walk(CliFiles *files, char *folder, const char *separator)
+static int walk(const Cli *cli, CliFiles *files, char *folder, const char *separator)
 {
 	char *roots[] = {folder, NULL};
 	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
@@ -131,7 +123,7 @@ static int walk(CliFiles *files, char *folder, const char *separator)
 	if (tree == NULL)
 		return no_memory();
 	while ((entry = fts_read(tree)) != NULL) {
-		int code = visit(files, entry, separator, skip);
+		int code = visit(cli, files, entry, separator, skip);
 
 		result = result == CLI_OK ? code : result;
 		if (files->count == FILES_MAX)
@@ -147,16 +139,15 @@ int cli_files_add(Cli *cli, CliFiles *files, const char *operand, const char *se
 	char *folder;
 	int code;
 
-	(void)cli;
 	/* What can't be looked at is put's to complain about. */
 	if (stat(operand, &st) != 0 || !S_ISDIR(st.st_mode))
-		return add(files, operand, strdup(gs_name_of_path(operand)), (uint64_t)st.st_size);
+		return add(cli, files, operand, strdup(gs_name_of_path(operand)), (uint64_t)st.st_size);
 	folder = strdup(operand);
 	if (folder == NULL)
 		return no_memory();
 	for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
 		folder[n - 1] = '\0';
-	code = walk(files, folder, separator);
+	code = walk(cli, files, folder, separator);
 	free(folder);
 	return code;
 }

@@ -11,6 +11,7 @@
 #include "client/cli/print.h"
 #include "client/cli/progress.h"
 #include "client/cli/tally.h"
+#include "client/name.h"
 
 typedef struct Get {
 	GsClientGet one;
@@ -91,10 +92,22 @@ static int make_directory(Cli *cli, const Get *get)
 	return cli_usage(cli, "%s is no directory that can be written to: %s", get->one.output, strerror(errno));
 }
 
+/* Names that differ may be one when they are made safe for files: then --force must not let a share replace the one
+ * that has just been fetched. False: the name is taken. */
+static bool take_name(json_t *written, const char *name)
+{
+	char safe[GS_NAME_MAX_BYTES + 1];
+
+	gs_name_make_safe(safe, name);
+	return json_object_get(written, safe) == NULL && json_object_set_new(written, safe, json_true()) == 0;
+}
+
 /* shares: [{name, size}, and id if known]. One failure does not keep the others; the first one's code is the program's.
  */
 static int get_each(Cli *cli, Get *get, const json_t *shares)
 {
+	json_t *written = json_object();
+	bool force = get->one.force;
 	uint64_t bytes = 0;
 	int result = CLI_OK;
 	json_t *share;
@@ -106,6 +119,7 @@ static int get_each(Cli *cli, Get *get, const json_t *shares)
 	{
 		int code;
 
+		get->one.force = force && take_name(written, cli_member(share, "name", ""));
 		get->one.share = cli_member(share, "id", NULL);
 		get->one.name = cli_member(share, "name", NULL);
 		cli->subject = json_array_size(shares) > 1 ? get->one.name : NULL;
@@ -113,6 +127,8 @@ static int get_each(Cli *cli, Get *get, const json_t *shares)
 		result = result == CLI_OK ? code : result;
 	}
 	cli->subject = NULL;
+	get->one.force = force;
+	json_decref(written);
 	cli_progress_end(&get->progress);
 	cli_tally_note(cli, &get->tally, "fetched", "here already");
 	return result;

@@ -13,6 +13,8 @@
 
 #include "client/cli/print.h"
 
+#define WAITING_AGAIN_S 10
+
 enum { OPTION_HOME = 256, OPTION_URL, OPTION_CA, OPTION_JSON, OPTION_VERSION };
 
 static const struct option COMMON[] = {
@@ -27,6 +29,32 @@ static const struct option COMMON[] = {
 };
 #define COMMON_COUNT (sizeof(COMMON) / sizeof(COMMON[0]) - 1)
 
+/* A failure that the library knows nothing of, as cli_fail() prints others with --json. */
+static void print_error(int code, const char *message, const char *hint, const char *subject)
+{
+	json_t *error = json_pack("{s:i, s:i, s:s, s:s, s:s, s:s}", "exit_code", code, "status", 0, "code", "", "message",
+							  message, "hint", hint, "request_id", "");
+	json_t *object = json_pack("{s:o}", "error", error);
+
+	if (subject != NULL && error != NULL)
+		json_object_set_new(error, "subject", json_string(subject));
+	json_dumpf(object, stderr, JSON_COMPACT | JSON_ENSURE_ASCII);
+	fputc('\n', stderr);
+	json_decref(object);
+}
+
+int cli_complain(const Cli *cli, const char *path, const char *what)
+{
+	if (cli->json) {
+		print_error(CLI_FAILED, what, "", path);
+		return CLI_FAILED;
+	}
+	fputs("groupshare: ", stderr);
+	cli_print(stderr, path);
+	fprintf(stderr, ": %s\n", what);
+	return CLI_FAILED;
+}
+
 int cli_usage(const Cli *cli, const char *format, ...)
 {
 	const char *name = cli->command != NULL ? cli->command->name : "";
@@ -36,6 +64,10 @@ int cli_usage(const Cli *cli, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (cli->json) {
+		print_error(CLI_USAGE, text, cli->command != NULL ? cli->command->arguments : "", cli->subject);
+		return CLI_USAGE;
+	}
 	fputs("groupshare: ", stderr);
 	cli_print(stderr, text);
 	if (cli->command != NULL)
@@ -142,8 +174,25 @@ bool cli_operands(Cli *cli, int argc, char **argv, int least, int most)
 	return true;
 }
 
+/* Said once a wait begins to be one, and then now and again. */
+static void say_waiting(void *arg, const char *whom, unsigned waited_s)
+{
+	Cli *cli = arg;
+
+	bool said = cli->waited_s > 0 && waited_s >= cli->waited_s && waited_s < cli->waited_s + WAITING_AGAIN_S;
+
+	if (cli->quiet || cli->json || said)
+		return;
+	cli->waited_s = waited_s;
+	fputs(isatty(STDERR_FILENO) ? "\r\033[Kgroupshare: waiting for " : "groupshare: waiting for ", stderr);
+	cli_print(stderr, whom);
+	fprintf(stderr, " (%u s)\n", waited_s);
+}
+
 int cli_open(Cli *cli)
 {
+	cli->options.waiting = say_waiting;
+	cli->options.waiting_arg = cli;
 	if (gs_client_open(&cli->options, &cli->client) != GS_CLIENT_OK)
 		return cli_fail(cli);
 	return CLI_OK;
