@@ -27,6 +27,7 @@
 
 #define WORK_PAGE_MOST 1000
 #define WORK_DONE_MOST 1000
+#define RECEIPTS_MOST 100
 #define KEYS_MOST 16
 #define URL_MAX_BYTES 1024
 #define VERSION_MAX_BYTES 64
@@ -273,6 +274,14 @@ Datum gs_device_report(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(gs_reply_end(&reply));
 }
 
+static void check_receipt(int64 size, const bytea *sha256)
+{
+	if (size < 0)
+		refuse("size_bytes must not be negative");
+	if (VARSIZE_ANY_EXHDR(sha256) != 32)
+		refuse("sha256 must have 32 bytes");
+}
+
 PG_FUNCTION_INFO_V1(gs_device_receipt);
 /* device_receipt(epoch, object, size_bytes, sha256) */
 Datum gs_device_receipt(PG_FUNCTION_ARGS)
@@ -282,15 +291,55 @@ Datum gs_device_receipt(PG_FUNCTION_ARGS)
 	Device device;
 	bool stored;
 
-	if (PG_GETARG_INT64(2) < 0)
-		refuse("size_bytes must not be negative");
-	if (VARSIZE_ANY_EXHDR(sha256) != 32)
-		refuse("sha256 must have 32 bytes");
+	check_receipt(PG_GETARG_INT64(2), sha256);
 	gs_plan_open();
 	device = calling_device(&epoch);
 	stored = gs_share_receipt(&device.id, epoch, PG_GETARG_UUID_P(1), PG_GETARG_INT64(2), sha256);
 	gs_plan_close();
 	PG_RETURN_TEXT_P(cstring_to_text(stored ? "stored" : "unwanted"));
+}
+
+static Datum *elements(ArrayType *array, int size, bool by_value, char align, int count)
+{
+	Datum *values;
+	int found;
+
+	if (array_contains_nulls(array) || ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) != count)
+		refuse("objects, sizes and sha256 must have one length and no nulls");
+	deconstruct_array(array, ARR_ELEMTYPE(array), size, by_value, align, &values, NULL, &found);
+	return values;
+}
+
+PG_FUNCTION_INFO_V1(gs_device_receipts);
+/* device_receipts(epoch, objects, sizes, sha256) */
+Datum gs_device_receipts(PG_FUNCTION_ARGS)
+{
+	static const char *const words[] = {
+		[GS_RECEIPT_UNWANTED] = "unwanted", [GS_RECEIPT_STORED] = "stored", [GS_RECEIPT_MISMATCH] = "mismatch"};
+	int64 epoch = PG_GETARG_INT64(0);
+	ArrayType *list = PG_GETARG_ARRAYTYPE_P(1);
+	int count = ArrayGetNItems(ARR_NDIM(list), ARR_DIMS(list));
+	Datum *objects = elements(list, UUID_LEN, false, TYPALIGN_CHAR, count);
+	Datum *sizes = elements(PG_GETARG_ARRAYTYPE_P(2), sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, count);
+	Datum *digests = elements(PG_GETARG_ARRAYTYPE_P(3), -1, false, TYPALIGN_INT, count);
+	GsReceipt *receipts = palloc0(sizeof(*receipts) * Max(count, 1));
+	Device device;
+
+	if (count < 1 || count > RECEIPTS_MOST)
+		refuse("a call has 1 to 100 receipts");
+	for (int i = 0; i < count; i++) {
+		receipts[i] = (GsReceipt){.object = *DatumGetUUIDP(objects[i]),
+								  .size = DatumGetInt64(sizes[i]),
+								  .sha256 = DatumGetByteaPP(digests[i])};
+		check_receipt(receipts[i].size, receipts[i].sha256);
+	}
+	gs_plan_open();
+	device = calling_device(&epoch);
+	gs_share_receipts(&device.id, epoch, receipts, count);
+	gs_plan_close();
+	for (int i = 0; i < count; i++)
+		objects[i] = CStringGetTextDatum(words[receipts[i].outcome]);
+	PG_RETURN_ARRAYTYPE_P(construct_array(objects, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 PG_FUNCTION_INFO_V1(gs_device_work_done);

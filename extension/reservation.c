@@ -8,7 +8,7 @@
  *
  * Lock order of everything that changes a share, in all files of the extension:
  *     1. the owner's usage row    notice, deletion, expiry (a receipt charges nothing and leaves it out)
- *     2. the share row
+ *     2. the share row            several receipts in one call: in the order of their ids
  *     3. one ledger row           blocking only while no other ledger row is held
  * Expiry ends many reservations in one transaction: it takes 1 and 2 by SKIP LOCKED and, after all other rows, its
  * ledger rows in the order of their ids. A notice that holds none queues for one ledger row (reserve.c); a moved
@@ -216,13 +216,12 @@ void gs_reservation_end(const GsAllocation *allocation, const char *state)
 	gs_ledger_release(&allocation->device, allocation->size);
 }
 
-bool gs_reservation_settle(const GsAllocation *allocation, int64 epoch)
+void gs_reservation_settle(const GsAllocation *allocation)
 {
 	Datum values[] = {UUIDPGetDatum(&allocation->object)};
 
 	if (gs_plan_run(&settle_plan, values, NULL, 0) == 0)
 		elog(ERROR, "the reservation ended although its share is locked");
-	return gs_ledger_settle(&allocation->device, epoch, allocation->size);
 }
 
 typedef struct DueReservation {

@@ -42,8 +42,8 @@ void gs_reservation_extend(GsAllocation *allocation);
 /* Ends a live reservation as 'expired' or 'cancelled': the copy is abandoned, its device told to drop what it has. */
 void gs_reservation_end(const GsAllocation *allocation, const char *state);
 
-/* The bytes have arrived at the device that announced with `epoch`: false when another epoch has announced since. */
-bool gs_reservation_settle(const GsAllocation *allocation, int64 epoch);
+/* The bytes have arrived. The caller owes its size to the ledger (gs_ledger_settle), after all other rows. */
+void gs_reservation_settle(const GsAllocation *allocation);
 
 /* Ends at most `limit` reservations whose time is over, with their shares; returns how many. */
 int64 gs_reservation_expire_due(int64 limit);

@@ -4,7 +4,8 @@
  * until it is acknowledged. Quota is given back at the deletion, not at the end of the hold: the hold serves the DBA's
  * recovery, not the owner.
  *
- * Locks in the order of reservation.c: usage (deletion only), share, ledger.
+ * Locks in the order of reservation.c: usage (deletion only), share, ledger. Of several receipts all shares are locked
+ * first, in the order of their ids, and the ledger row last, once.
  */
 #include "postgres.h"
 
@@ -13,6 +14,7 @@
 
 #include "copy.h"
 #include "errcodes.h"
+#include "ledger.h"
 #include "plan.h"
 #include "quota.h"
 #include "replica.h"
@@ -34,10 +36,22 @@ typedef struct ReceivedShare {
 	bool further; /* the copy is pending, the share stored */
 } ReceivedShare;
 
+/* What the receipts of one call settle, all of it on one device. */
+typedef struct Arrived {
+	int count;
+	int64 bytes;
+} Arrived;
+
 static GsPlan lock_share_plan = {
 	.sql = "SELECT s.id FROM groupshare.share s JOIN groupshare.share_copy c ON c.share_id = s.id"
 		   " WHERE c.object = $1 AND c.device_id = $2 FOR NO KEY UPDATE OF s",
 	.types = {UUIDOID, UUIDOID},
+};
+
+static GsPlan lock_shares_plan = {
+	.sql = "SELECT s.id FROM groupshare.share s JOIN groupshare.share_copy c ON c.share_id = s.id"
+		   " WHERE c.object = ANY ($1) AND c.device_id = $2 ORDER BY s.id FOR NO KEY UPDATE OF s",
+	.types = {UUIDARRAYOID, UUIDOID},
 };
 
 static GsPlan read_share_plan = {
@@ -130,60 +144,98 @@ static ReceivedShare *find_received(const pg_uuid_t *device, const pg_uuid_t *ob
 	return share;
 }
 
-static void check_received(const ReceivedShare *share, int64 size, const bytea *sha256)
+static bool differs(const ReceivedShare *share, const GsReceipt *receipt)
 {
-	bool digest_differs = share->sha256 != NULL &&
-						  (VARSIZE_ANY_EXHDR(share->sha256) != VARSIZE_ANY_EXHDR(sha256) ||
-						   memcmp(VARDATA_ANY(share->sha256), VARDATA_ANY(sha256), VARSIZE_ANY_EXHDR(sha256)) != 0);
+	const bytea *noticed = share->sha256, *received = receipt->sha256;
 
-	if (share->size == size && !digest_differs)
-		return;
-	ereport(ERROR, (errcode(GS_ERR_RECEIPT_MISMATCH), errmsg("the object is not what the notice said"),
-					share->size != size ? errdetail("The notice said %lld bytes, the receipt says %lld.",
-													(long long)share->size, (long long)size)
-										: errdetail("The digests differ.")));
+	return share->size != receipt->size ||
+		   (noticed != NULL && (VARSIZE_ANY_EXHDR(noticed) != VARSIZE_ANY_EXHDR(received) ||
+								memcmp(VARDATA_ANY(noticed), VARDATA_ANY(received), VARSIZE_ANY_EXHDR(received)) != 0));
 }
 
-static void settle(const GsAllocation *allocation, int64 epoch)
+static void settle(const pg_uuid_t *share, Arrived *arrived)
 {
-	if (!gs_reservation_settle(allocation, epoch))
-		ereport(ERROR, (errcode(GS_ERR_STALE_EPOCH), errmsg("another start of this device has announced itself")));
+	const GsAllocation *allocation = gs_reservation_find(share);
+
+	gs_reservation_settle(allocation);
+	arrived->count++;
+	arrived->bytes += allocation->size;
 }
 
-static void store(const ReceivedShare *share, int64 epoch, int64 size, bytea *sha256)
+static void store(const ReceivedShare *share, const GsReceipt *receipt, Arrived *arrived)
 {
-	Datum values[] = {UUIDPGetDatum(&share->id), PointerGetDatum(sha256)};
-	GsAllocation *allocation = gs_reservation_find(&share->id);
+	Datum values[] = {UUIDPGetDatum(&share->id), PointerGetDatum(receipt->sha256)};
 
 	gs_plan_run(&store_share_plan, values, NULL, 0);
-	tell(&share->id, share->owner_identifier, share->name, size, sha256, "stored");
+	tell(&share->id, share->owner_identifier, share->name, receipt->size, receipt->sha256, "stored");
 	gs_audit(NULL, "stored", gs_reply_uuid_text(&share->id), NULL);
-	settle(allocation, epoch);
+	settle(&share->id, arrived);
 	gs_replica_want_more(&share->id);
 }
 
 /* Nobody is told: who sees the share sees it as before. */
-static void store_further(const ReceivedShare *share, int64 epoch)
+static void store_further(const ReceivedShare *share, Arrived *arrived)
 {
-	settle(gs_reservation_find(&share->id), epoch);
+	settle(&share->id, arrived);
 	gs_replica_want(&share->id);
 	gs_audit(NULL, "copied", gs_reply_uuid_text(&share->id), NULL);
 }
 
+static void receive(const pg_uuid_t *device, GsReceipt *receipt, Arrived *arrived)
+{
+	ReceivedShare *share = find_received(device, &receipt->object);
+
+	receipt->outcome = GS_RECEIPT_UNWANTED;
+	if (share == NULL || !(share->stored || share->pending || share->missing || share->further))
+		return;
+	receipt->outcome = GS_RECEIPT_MISMATCH;
+	receipt->noticed_size = share->size;
+	if (differs(share, receipt))
+		return;
+	receipt->outcome = GS_RECEIPT_STORED;
+	if (share->pending)
+		store(share, receipt, arrived);
+	if (share->missing)
+		(void)gs_copy_return(&receipt->object);
+	if (share->further)
+		store_further(share, arrived);
+}
+
+static void lock_shares(const pg_uuid_t *device, const GsReceipt *receipts, int count)
+{
+	Datum *objects = palloc(sizeof(*objects) * count);
+	Datum values[2];
+
+	for (int i = 0; i < count; i++)
+		objects[i] = UUIDPGetDatum(&receipts[i].object);
+	values[0] = PointerGetDatum(construct_array(objects, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	values[1] = UUIDPGetDatum(device);
+	gs_plan_run(&lock_shares_plan, values, NULL, 0);
+}
+
+void gs_share_receipts(const pg_uuid_t *device, int64 epoch, GsReceipt *receipts, int count)
+{
+	Arrived arrived = {0};
+
+	if (count > 1)
+		lock_shares(device, receipts, count);
+	for (int i = 0; i < count; i++)
+		receive(device, &receipts[i], &arrived);
+	if (arrived.count > 0 && !gs_ledger_settle(device, epoch, arrived.bytes))
+		ereport(ERROR, (errcode(GS_ERR_STALE_EPOCH), errmsg("another start of this device has announced itself")));
+}
+
 bool gs_share_receipt(const pg_uuid_t *device, int64 epoch, const pg_uuid_t *object, int64 size, bytea *sha256)
 {
-	ReceivedShare *share = find_received(device, object);
+	GsReceipt receipt = {.object = *object, .size = size, .sha256 = sha256};
 
-	if (share == NULL || !(share->stored || share->pending || share->missing || share->further))
-		return false;
-	check_received(share, size, sha256);
-	if (share->pending)
-		store(share, epoch, size, sha256);
-	if (share->missing)
-		(void)gs_copy_return(object);
-	if (share->further)
-		store_further(share, epoch);
-	return true;
+	gs_share_receipts(device, epoch, &receipt, 1);
+	if (receipt.outcome == GS_RECEIPT_MISMATCH)
+		ereport(ERROR, (errcode(GS_ERR_RECEIPT_MISMATCH), errmsg("the object is not what the notice said"),
+						receipt.noticed_size != size ? errdetail("The notice said %lld bytes, the receipt says %lld.",
+																 (long long)receipt.noticed_size, (long long)size)
+													 : errdetail("The digests differ.")));
+	return receipt.outcome == GS_RECEIPT_STORED;
 }
 
 void gs_share_delete(const GsRequest *request, const pg_uuid_t *share)

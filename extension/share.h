@@ -7,10 +7,28 @@
 
 #include "request.h"
 
+typedef enum GsReceiptOutcome {
+	GS_RECEIPT_UNWANTED, /* nobody wants the object any more */
+	GS_RECEIPT_STORED,   /* the share is stored, now or by an earlier receipt */
+	GS_RECEIPT_MISMATCH  /* size or digest are not what the notice said */
+} GsReceiptOutcome;
+
+typedef struct GsReceipt {
+	pg_uuid_t object;
+	int64 size;
+	bytea *sha256; /* 32 bytes */
+	/* Filled in: */
+	GsReceiptOutcome outcome;
+	int64 noticed_size; /* unless unwanted */
+} GsReceipt;
+
+/* A device has the bytes of these objects of its own, durably. GS031 when another epoch has announced meanwhile. */
+void gs_share_receipts(const pg_uuid_t *device, int64 epoch, GsReceipt *receipts, int count);
+
 /*
- * A device has the bytes of an object of its own, durably. True: the share is stored, now or by an earlier receipt.
- * False: nobody wants the object any more. GS032 when size or digest are not what the notice said, GS031 when another
- * epoch has announced meanwhile.
+ * One of them: a device has the bytes of an object of its own, durably. True: the share is stored, now or by an earlier
+ * receipt. False: nobody wants the object any more. GS032 when size or digest are not what the notice said, GS031 when
+ * another epoch has announced meanwhile.
  */
 bool gs_share_receipt(const pg_uuid_t *device, int64 epoch, const pg_uuid_t *object, int64 size, bytea *sha256);
 

@@ -71,6 +71,12 @@ CREATE FUNCTION groupshare.device_receipt(epoch bigint, object uuid, size_bytes 
 COMMENT ON FUNCTION groupshare.device_receipt(bigint, uuid, bigint, bytea) IS
     'storage daemon: I hold these bytes durably; answers stored or unwanted';
 
+CREATE FUNCTION groupshare.device_receipts(epoch bigint, objects uuid[], sizes bigint[], sha256 bytea[]) RETURNS text[]
+    AS 'MODULE_PATHNAME', 'gs_device_receipts' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.device_receipts(bigint, uuid[], bigint[], bytea[]) IS
+    'storage daemon: I hold the bytes of these objects durably; answers stored, unwanted or mismatch for each';
+
 CREATE FUNCTION groupshare.device_work_done(epoch bigint, work bigint[]) RETURNS void
     AS 'MODULE_PATHNAME', 'gs_device_work_done' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define NOW_US_MAX INT64_C(253402300800000000) /* the year 10000 */
 
@@ -59,17 +60,28 @@ void gs_call_report(GsCall *call, const GsStore *store, const GsSpace *space, ui
 	call_add(call, "%s", store->read_only ? "true" : "false");
 }
 
-void gs_call_receipt(GsCall *call, const GsStore *store, const GsUuid *object, uint64_t size_bytes,
-					 const uint8_t sha256[GS_SHA256_BYTES])
+void gs_call_receipts(GsCall *call, const GsStore *store, const GsServer *server, size_t count)
 {
-	char hex[GS_SHA256_HEX + 1];
+	char objects[GS_RECEIPT_BATCH_MAX * (GS_UUID_TEXT + 1) + 3], sizes[GS_RECEIPT_BATCH_MAX * 22 + 3],
+		digests[GS_RECEIPT_BATCH_MAX * (GS_SHA256_HEX + 7) + 3], hex[GS_SHA256_HEX + 1];
+	char *o = objects, *s = sizes, *d = digests;
+	const GsReceipt *receipt = TAILQ_FIRST(&server->receipts);
 
-	gs_hex_encode(sha256, GS_SHA256_BYTES, hex);
-	call_begin(call, "SELECT groupshare.device_receipt($1::bigint, $2::uuid, $3::bigint, $4::bytea)");
+	assert(count >= 1 && count <= GS_RECEIPT_BATCH_MAX);
+	for (size_t i = 0; i < count; i++) {
+		const char *comma = i > 0 ? "," : "{";
+
+		gs_hex_encode(receipt->sidecar.sha256, GS_SHA256_BYTES, hex);
+		o += sprintf(o, "%s%s", comma, receipt->sidecar.object.text);
+		s += sprintf(s, "%s%" PRIu64, comma, receipt->sidecar.size_bytes);
+		d += sprintf(d, "%s\"\\\\x%s\"", comma, hex);
+		receipt = TAILQ_NEXT(receipt, link);
+	}
+	call_begin(call, "SELECT groupshare.device_receipts($1::bigint, $2::uuid[], $3::bigint[], $4::bytea[])");
 	call_add(call, "%" PRId64, store->epoch);
-	call_add(call, "%s", object->text);
-	call_add(call, "%" PRIu64, size_bytes);
-	call_add(call, "\\x%s", hex);
+	call_add(call, "%s}", objects);
+	call_add(call, "%s}", sizes);
+	call_add(call, "%s}", digests);
 }
 
 void gs_call_damaged(GsCall *call, const GsStore *store, const GsUuid *object, const uint8_t *digest)
@@ -257,4 +269,29 @@ bool gs_reply_parse_report(const char *text, GsReply *reply)
 	good = json_is_object(value) && parse_now(value, reply) && parse_keys(value, reply) && parse_work(value, reply);
 	json_decref(value);
 	return good;
+}
+
+/* PostgreSQL's text of an array of words. */
+bool gs_reply_parse_receipts(const char *text, GsReceiptOutcome *outcomes, size_t count)
+{
+	static const struct {
+		const char *word;
+		GsReceiptOutcome outcome;
+	} words[] = {{"stored", GS_RECEIPT_STORED}, {"unwanted", GS_RECEIPT_UNWANTED}, {"mismatch", GS_RECEIPT_MISMATCH}};
+
+	for (size_t i = 0; i < count; i++) {
+		size_t length, n = 0;
+
+		if (*text++ != (i > 0 ? ',' : '{'))
+			return false;
+		length = strcspn(text, ",}");
+		while (n < sizeof(words) / sizeof(words[0]) &&
+			   (strlen(words[n].word) != length || memcmp(words[n].word, text, length) != 0))
+			n++;
+		if (n == sizeof(words) / sizeof(words[0]))
+			return false;
+		outcomes[i] = words[n].outcome;
+		text += length;
+	}
+	return strcmp(text, "}") == 0;
 }

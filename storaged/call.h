@@ -6,6 +6,7 @@
 #ifndef GS_CALL_H
 #define GS_CALL_H
 
+#include "storaged/receipt.h"
 #include "storaged/store.h"
 
 #define GS_CALL_PARAMS_MAX 7
@@ -13,6 +14,7 @@
 #define GS_FETCH_ORDERS_MAX 4
 #define GS_FETCH_URL_MAX (GS_URL_MAX + 64) /* a device's address and an object */
 #define GS_WORK_MAX 1000                   /* a page of work; of a longer one the first */
+#define GS_RECEIPT_BATCH_MAX 64            /* receipts in one call */
 
 typedef struct GsCall {
 	const char *sql; /* constant */
@@ -60,8 +62,8 @@ typedef struct GsReply {
 void gs_call_listen(GsCall *call);
 void gs_call_announce(GsCall *call, const GsStore *store, const GsSpace *space, uint64_t staged_bytes);
 void gs_call_report(GsCall *call, const GsStore *store, const GsSpace *space, uint64_t staged_bytes);
-void gs_call_receipt(GsCall *call, const GsStore *store, const GsUuid *object, uint64_t size_bytes,
-					 const uint8_t sha256[GS_SHA256_BYTES]);
+/* The first `count` of its queue, 1 .. GS_RECEIPT_BATCH_MAX. */
+void gs_call_receipts(GsCall *call, const GsStore *store, const GsServer *server, size_t count);
 /* digest NULL: gone or unreadable */
 void gs_call_damaged(GsCall *call, const GsStore *store, const GsUuid *object, const uint8_t *digest);
 void gs_call_fetch_failed(GsCall *call, const GsStore *store, const GsUuid *object, const char *reason);
@@ -75,5 +77,8 @@ void gs_call_work_done(GsCall *call, const GsStore *store, const int64_t *ids, s
 /* False when the text is not what the contract says. */
 __attribute__((warn_unused_result)) bool gs_reply_parse_announce(const char *text, GsReply *reply);
 __attribute__((warn_unused_result)) bool gs_reply_parse_report(const char *text, GsReply *reply);
+/* One outcome a receipt. */
+__attribute__((warn_unused_result)) bool gs_reply_parse_receipts(const char *text, GsReceiptOutcome *outcomes,
+																 size_t count);
 
 #endif

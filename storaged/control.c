@@ -72,14 +72,15 @@ static void send_space(GsControl *control)
 	send_call(control, control->announced ? CALL_REPORT : CALL_ANNOUNCE);
 }
 
-static void send_receipt(GsControl *control, GsReceipt *receipt)
+/* All that wait, as far as a call holds them: one transaction there, and one commit, for all. */
+static void send_receipts(GsControl *control)
 {
-	const GsSidecar *sidecar = &receipt->sidecar;
+	bool lonely = control->lonely > 0;
 
-	control->receipt = receipt;
-	gs_receipt_sent(receipt);
-	gs_call_receipt(&control->call, control->store, &sidecar->object, sidecar->size_bytes, sidecar->sha256);
-	send_call(control, CALL_RECEIPT);
+	control->lonely -= lonely ? 1 : 0;
+	control->receipts = gs_receipt_send(control->server, lonely ? 1 : GS_RECEIPT_BATCH_MAX);
+	gs_call_receipts(&control->call, control->store, control->server, control->receipts);
+	send_call(control, CALL_RECEIPTS);
 }
 
 /*
@@ -89,7 +90,6 @@ static void send_receipt(GsControl *control, GsReceipt *receipt)
 static void pump(GsControl *control)
 {
 	bool due = !control->announced || control->report_due;
-	GsReceipt *receipt;
 	GsDamage *damage;
 
 	if (control->link.state != GS_LINK_IDLE)
@@ -122,8 +122,8 @@ static void pump(GsControl *control)
 		gs_call_damaged(&control->call, control->store, &damage->sidecar.object,
 						damage->has_digest ? damage->digest : NULL);
 		send_call(control, CALL_DAMAGED);
-	} else if ((receipt = gs_receipt_next(control->server)) != NULL) {
-		send_receipt(control, receipt);
+	} else if (gs_receipt_next(control->server) != NULL) {
+		send_receipts(control);
 	} else if (control->server->inventory != NULL && gs_inventory_call(control->server->inventory, &control->call)) {
 		send_call(control, CALL_INVENTORY);
 	}
@@ -177,9 +177,10 @@ static void link_down(void *owner)
 {
 	GsControl *control = owner;
 
-	if (control->receipt != NULL)
-		gs_receipt_unsent(control->receipt);
-	control->receipt = NULL;
+	if (control->server != NULL)
+		gs_receipt_unsent(control->server, control->receipts);
+	control->receipts = 0;
+	control->lonely = 0;
 	/* The batch on the wire may be lost, and what is not listed is taken for missing: begun anew when ordered again. */
 	if (control->server != NULL)
 		gs_inventory_answered(control->server, false);

@@ -117,13 +117,22 @@ static void fetches_settled(GsControl *control)
 
 static const char *receipted(GsControl *control, const char *value)
 {
-	GsReceipt *receipt = control->receipt;
+	GsReceiptOutcome outcomes[GS_RECEIPT_BATCH_MAX];
+	size_t count = control->receipts;
 
-	if (strcmp(value, "stored") != 0 && strcmp(value, "unwanted") != 0)
-		return "the answer to a receipt is malformed";
-	control->receipt = NULL;
+	if (!gs_reply_parse_receipts(value, outcomes, count))
+		return "the answer to receipts is malformed";
+	control->receipts = 0;
 	gs_link_praise(&control->link);
-	gs_receipt_finish(control->store, receipt, value[0] == 's' ? GS_RECEIPT_STORED : GS_RECEIPT_UNWANTED);
+	for (size_t i = 0; i < count; i++) {
+		GsReceipt *receipt = gs_receipt_next(control->server);
+
+		if (outcomes[i] == GS_RECEIPT_MISMATCH)
+			gs_log(GS_LOG_ERROR, NULL, "the control server did not take a receipt", "server", control->link.name,
+				   "object", receipt->sidecar.object.text, "error", "size or digest are not what the notice said",
+				   NULL);
+		gs_receipt_finish(control->store, receipt, outcomes[i]);
+	}
 	fetches_settled(control);
 	return NULL;
 }
@@ -174,17 +183,23 @@ static bool is_about_us(const char *sqlstate)
 	return strcmp(sqlstate, "GS030") == 0 || strcmp(sqlstate, "GS031") == 0 || strcmp(sqlstate, "GS033") == 0;
 }
 
-static void receipt_failed(GsControl *control, const GsAnswer *answer)
+/* Which of several it was can't be told: each is sent alone, and who fails then is set aside. */
+static void receipts_failed(GsControl *control, const GsAnswer *answer)
 {
-	GsReceipt *receipt = control->receipt;
+	size_t count = control->receipts;
+	GsReceipt *receipt = gs_receipt_next(control->server);
 
+	control->receipts = 0;
+	if (count > 1) {
+		gs_log(GS_LOG_WARN, NULL, "the control server did not take receipts together", "server", control->link.name,
+			   "error", answer->message, NULL);
+		gs_receipt_unsent(control->server, count);
+		control->lonely = count;
+		return;
+	}
 	gs_log(GS_LOG_ERROR, NULL, "the control server did not take a receipt", "server", control->link.name, "object",
 		   receipt->sidecar.object.text, "error", answer->message, NULL);
-	control->receipt = NULL;
-	if (strcmp(answer->sqlstate, "GS032") == 0)
-		gs_receipt_finish(control->store, receipt, GS_RECEIPT_MISMATCH);
-	else
-		gs_receipt_postpone(receipt);
+	gs_receipt_postpone(receipt);
 }
 
 /* An error of one call only; what is to be done about it. NULL when the connection may go on. */
@@ -204,8 +219,8 @@ static const char *call_failed(GsControl *control, const GsAnswer *answer)
 		gs_log(GS_LOG_ERROR, NULL, "the control server did not hear that a fetch was given up", "error",
 			   answer->message, NULL);
 		return fetch_told(control, "");
-	case CALL_RECEIPT:
-		receipt_failed(control, answer);
+	case CALL_RECEIPTS:
+		receipts_failed(control, answer);
 		return NULL;
 	case CALL_LISTEN:
 	case CALL_ANNOUNCE:
@@ -235,7 +250,7 @@ const char *gs_control_take(GsControl *control, const GsAnswer *answer)
 {
 	static const char *(*const takers[CALL_KINDS])(GsControl *, const char *) = {
 		[CALL_LISTEN] = listened,          [CALL_ANNOUNCE] = announced,      [CALL_REPORT] = reported,
-		[CALL_RECEIPT] = receipted,        [CALL_DAMAGED] = damage_told,     [CALL_WORK_DONE] = work_told,
+		[CALL_RECEIPTS] = receipted,       [CALL_DAMAGED] = damage_told,     [CALL_WORK_DONE] = work_told,
 		[CALL_INVENTORY] = inventory_told, [CALL_FETCH_FAILED] = fetch_told,
 	};
 

@@ -16,7 +16,7 @@ typedef enum GsCallKind {
 	CALL_LISTEN,
 	CALL_ANNOUNCE,
 	CALL_REPORT,
-	CALL_RECEIPT,
+	CALL_RECEIPTS,
 	CALL_DAMAGED,
 	CALL_WORK_DONE,
 	CALL_INVENTORY,
@@ -40,9 +40,10 @@ struct GsControl {
 
 	GsCallKind kind; /* of the call on the wire */
 	GsCall call;
-	GsReceipt *receipt; /* on the wire */
-	GsDamage *damage;   /* on the wire */
-	GsFetch *fetch;     /* given up; on the wire */
+	size_t receipts;  /* on the wire: so many, the first of the queue */
+	size_t lonely;    /* so many next ones go one by one: they failed together, and the others are not to wait */
+	GsDamage *damage; /* on the wire */
+	GsFetch *fetch;   /* given up; on the wire */
 	int64_t work_done[GS_WORK_MAX];
 	size_t work_done_count, work_done_sent; /* to be told; of them on the wire */
 	GsReply reply;

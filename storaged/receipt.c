@@ -97,7 +97,7 @@ GsReceipt *gs_receipt_next(GsServer *server)
 	return TAILQ_FIRST(&server->receipts);
 }
 
-void gs_receipt_sent(GsReceipt *receipt)
+static void sent(GsReceipt *receipt)
 {
 	set_state(receipt, GS_RECEIPT_SENT);
 	/* From here on the server may have settled it, even if we never hear so: not to be counted as free again. */
@@ -106,9 +106,27 @@ void gs_receipt_sent(GsReceipt *receipt)
 	receipt->staged = false;
 }
 
-void gs_receipt_unsent(GsReceipt *receipt)
+size_t gs_receipt_send(GsServer *server, size_t most)
 {
-	set_state(receipt, GS_RECEIPT_QUEUED);
+	GsReceipt *receipt = TAILQ_FIRST(&server->receipts);
+	size_t count = 0;
+
+	while (receipt != NULL && count < most) {
+		sent(receipt);
+		receipt = TAILQ_NEXT(receipt, link);
+		count++;
+	}
+	return count;
+}
+
+void gs_receipt_unsent(GsServer *server, size_t count)
+{
+	GsReceipt *receipt = TAILQ_FIRST(&server->receipts);
+
+	while (count-- > 0) {
+		set_state(receipt, GS_RECEIPT_QUEUED);
+		receipt = TAILQ_NEXT(receipt, link);
+	}
 }
 
 void gs_receipt_postpone(GsReceipt *receipt)

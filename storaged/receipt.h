@@ -19,7 +19,7 @@ typedef enum GsReceiptOutcome {
 
 typedef enum GsReceiptState {
 	GS_RECEIPT_QUEUED,    /* waits for its server */
-	GS_RECEIPT_SENT,      /* on the wire; still first of its queue */
+	GS_RECEIPT_SENT,      /* on the wire, with others; they are still the first of the queue */
 	GS_RECEIPT_FINISHING, /* out of the queue, disk work for the outcome is running */
 } GsReceiptState;
 
@@ -52,11 +52,12 @@ void gs_receipt_wait(GsStore *store, GsReceipt *receipt, GsReceiptWait *wait,
 					 void (*done)(GsReceiptWait *wait, GsReceiptOutcome outcome));
 void gs_receipt_forget(GsStore *store, GsReceiptWait *wait);
 
-/* For control.c: the first of the queue, NULL when there is none. */
+/* For the conversation with its server: the first of the queue, NULL when there is none. */
 GsReceipt *gs_receipt_next(GsServer *server);
-void gs_receipt_sent(GsReceipt *receipt);
-/* The connection broke before the answer: again, first. */
-void gs_receipt_unsent(GsReceipt *receipt);
+/* The first of the queue go on the wire, `most` at most, none of them there yet; returns how many. */
+__attribute__((warn_unused_result)) size_t gs_receipt_send(GsServer *server, size_t most);
+/* The first `count`, on the wire, were not taken: again, first. */
+void gs_receipt_unsent(GsServer *server, size_t count);
 /* The server failed on it: set aside, so that the others go on, until gs_receipt_retry. */
 void gs_receipt_postpone(GsReceipt *receipt);
 void gs_receipt_retry(GsServer *server);

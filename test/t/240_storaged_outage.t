@@ -48,6 +48,27 @@ $cs->sql('DROP TRIGGER fail ON groupshare.share');
 wait_for(sub { share_state($bad) eq 'stored' }, 'the failed one');
 pass('the failed one is tried again');
 
+# Those that waited travel together, in one transaction; one that is bad among them is not the others' business.
+my %together = map { $_ => notice($ann, 100_000, name => $_) } qw(bad2 wrong good1 good2 good3);
+$cs->sql(q{CREATE TRIGGER fail BEFORE UPDATE ON groupshare.share FOR EACH ROW WHEN (NEW.name = 'bad2') EXECUTE FUNCTION public.fail()});
+$cs->sql(q{UPDATE groupshare.share SET sha256 = sha256('other') WHERE name = 'wrong'});
+$cs->stop('immediate');
+is_reply(put($together{$_}, $file), 202, "away: $_") for sort keys %together;
+$cs->start;
+wait_for(sub { 3 == grep { share_state($together{$_}) eq 'stored' } qw(good1 good2 good3) }, 'the good ones');
+isnt(share_state($together{$_}), 'stored', "$_ is not") for qw(bad2 wrong);
+wait_for(sub { !grep {/\Q$together{wrong}{object}\E/} @{ files_under($device) } }, 'the wrong one to be dropped');
+ok((grep {/\Q$together{bad2}{object}\E/} @{ files_under($device, 'journal') }), 'the failing one is kept');
+$cs->sql('DROP TRIGGER fail ON groupshare.share');
+wait_for(sub { share_state($together{bad2}) eq 'stored' }, 'the failing one at last');
+my @more = map { notice($ann, 100_000) } 1 .. 5;
+$cs->stop('immediate');
+is_reply(put($_, $file), 202, 'away') for @more;
+$cs->start;
+wait_for(sub { 5 == grep { share_state($_) eq 'stored' } @more }, 'all');
+is($cs->sql(q{SELECT count(DISTINCT stored_at) FROM groupshare.share WHERE id = ANY (:'ids')},
+    ids => '{' . join(',', map { $_->{share} } @more) . '}'), 1, 'one transaction for all');
+
 # A backend is killed: a new connection.
 $cs->sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'd1'});
 is_reply(put(notice($ann, 100_000), $file), 201, 'after its backend was killed');
