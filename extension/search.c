@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Search for groups by name. A listed group is found by every condition, an exact-name-only one by its whole name, a
- * hidden one by its members alone, so that to anybody else it does not differ from no group. Names are compared by
- * their keys (name_key.c): without case and accents. Exact and prefix walk the index sharing_group_name; part finds its
- * candidates by their grams in sharing_group_part. Pages go by (name_key, id), which `after` holds whole.
+ * hidden one by its members alone, so that to anybody else it does not differ from no group: what others search walks
+ * indexes in which it is not, and no page ends with it. Names are compared by their keys (name_key.c), without case and
+ * accents, byte by byte. Pages go by (name_key, id), which `after` holds whole.
+ *
+ * Exact and prefix are ranges of an index. A part that many names have is found by walking the names in their order,
+ * one that few have by its grams; which of both it is, nobody knows before. So: a short walk, which finds a frequent
+ * one; then the grams, given up when they lead to more than CANDIDATES; then a long walk. A page of that may hold few
+ * groups, or none, and goes on where the walk ended: it costs the same whatever there is, and no group is left out.
  */
 #include "postgres.h"
 
@@ -26,70 +31,135 @@
 PG_FUNCTION_INFO_V1(gs_search_groups);
 PG_FUNCTION_INFO_V1(gs_api_search_groups);
 
-/* $1 caller or NULL, $2 name, $3 and $4 the last row's name_key and id or NULL, $5 page. The operators with ~ compare
- * bytes, as the index does; no character is above U+10FFFF. */
-#define SEARCH(condition, listings)                                                                                    \
+#define SHORT_WALK 500
+#define LONG_WALK 10000
+#define CANDIDATES 2000
+
+/* $1 caller, $2 and $3 the place (name_key, id) after which the page starts, $4 name or part, $5 page. */
+#define AFTER "(l.name_key, l.id) > ($2, $3)"
+
+/* The first of those with this listing that `condition` admits. */
+#define FIRST(listing, condition)                                                     \
+	"(SELECT l.id, l.name_key FROM groupshare.sharing_group l WHERE l.state = 'live'" \
+	"   AND l.listing = '" listing "' AND " AFTER " AND " condition " ORDER BY l.name_key, l.id LIMIT $5 + 1)"
+
+/* The caller's own groups that others do not find: with one of these listings. */
+#define OWN(listings, condition)                                                                                \
+	"SELECT l.id, l.name_key FROM groupshare.membership m JOIN groupshare.sharing_group l ON l.id = m.group_id" \
+	" WHERE m.terminal_id = $1 AND m.state IN ('member', 'administrator')"                                      \
+	"   AND l.state = 'live' AND l.listing IN (" listings ") AND " AFTER " AND " condition
+
+/* The page of which `rows` (id, name_key) are the first $5 + 1 at least; `next` where there is no more of them. */
+#define PAGE(rows, next)                                                                                               \
 	"SELECT jsonb_build_object("                                                                                       \
-	"  'groups', coalesce(jsonb_agg(jsonb_build_object('id', p.id, 'name', p.name, 'join', p.join_rule) ORDER BY p.n)" \
+	"  'groups', coalesce(jsonb_agg(jsonb_build_object('id', g.id, 'name', g.name, 'join', g.join_rule) ORDER BY p.n)" \
 	"      FILTER (WHERE p.n <= $5), '[]'),"                                                                           \
-	"  'next', CASE WHEN count(*) > $5 THEN (array_agg(p.id || p.name_key ORDER BY p.n))[$5] END)"                     \
-	"  FROM (SELECT g.*, row_number() OVER (ORDER BY g.name_key USING ~<~, g.id) AS n"                                 \
-	"          FROM groupshare.sharing_group g"                                                                        \
-	"         WHERE g.state = 'live' AND " condition                                                                   \
-	"           AND ($3 IS NULL OR g.name_key ~>~ $3 OR (g.name_key = $3 AND g.id > $4))"                              \
-	"           AND (g.listing IN (" listings ") OR EXISTS (SELECT 1 FROM groupshare.membership m"                     \
-	"                 WHERE m.group_id = g.id AND m.terminal_id = $1 AND m.state IN ('member', 'administrator')))"     \
-	"         ORDER BY g.name_key USING ~<~, g.id LIMIT $5 + 1) p"
+	"  'next', CASE WHEN count(*) > $5 THEN (array_agg(p.id || p.name_key ORDER BY p.n))[$5] ELSE " next " END),"      \
+	"  count(*) > $5"                                                                                                  \
+	"  FROM (SELECT r.id, r.name_key, row_number() OVER (ORDER BY r.name_key, r.id) AS n FROM (" rows ") r"            \
+	"         ORDER BY r.name_key, r.id LIMIT $5 + 1) p"                                                               \
+	"  JOIN groupshare.sharing_group g ON g.id = p.id"
+
+#define HAS_PART "position($4 IN l.name_key) > 0"
+
+#define IS_NAME "l.name_key = $4"
+/* From what starts with $4: no character is above U+10FFFF. */
+#define HAS_PREFIX "l.name_key < ($4 || chr(1114111))"
 
 static GsPlan search_exact = {
-	SEARCH("g.name_key = $2", "'listed', 'exact'"),
-	{UUIDOID, TEXTOID, TEXTOID, UUIDOID, INT4OID},
+	PAGE(FIRST("listed", IS_NAME) " UNION ALL " FIRST("exact", IS_NAME) " UNION ALL " OWN("'hidden'", IS_NAME), "NULL"),
+	{UUIDOID, TEXTOID, UUIDOID, TEXTOID, INT4OID},
+	.by_key = true,
 };
 static GsPlan search_prefix = {
-	SEARCH("g.name_key ~>=~ $2 AND g.name_key ~<~ ($2 || chr(1114111))", "'listed'"),
-	{UUIDOID, TEXTOID, TEXTOID, UUIDOID, INT4OID},
+	PAGE(FIRST("listed", HAS_PREFIX) " UNION ALL " OWN("'exact', 'hidden'", HAS_PREFIX), "NULL"),
+	{UUIDOID, TEXTOID, UUIDOID, TEXTOID, INT4OID},
+	.by_key = true,
 };
-static GsPlan search_part = {
-	SEARCH("g.name_grams @> groupshare.name_part_grams($2) AND position($2 IN g.name_key) > 0", "'listed'"),
-	{UUIDOID, TEXTOID, TEXTOID, UUIDOID, INT4OID},
+/* $6 names; the third column says whether that was all. */
+static GsPlan walk_part = {
+	"WITH l AS MATERIALIZED (SELECT l.id, l.name_key FROM groupshare.sharing_group l WHERE l.state = 'live'"
+	"   AND l.listing = 'listed' AND " AFTER " ORDER BY l.name_key, l.id LIMIT $6),"
+	" e AS MATERIALIZED (SELECT name_key, id FROM l ORDER BY name_key, id OFFSET $6 - 1)"
+	" SELECT w.*, NOT EXISTS (SELECT 1 FROM e) FROM (" PAGE(
+		"SELECT id, name_key FROM l WHERE " HAS_PART
+		" UNION ALL " OWN("'exact', 'hidden'",
+						  HAS_PART) " AND NOT EXISTS (SELECT 1 FROM e WHERE (l.name_key, l.id) > (e.name_key, e.id))",
+		"(SELECT e.id || e.name_key FROM e)") ") w",
+	{UUIDOID, TEXTOID, UUIDOID, TEXTOID, INT4OID, INT4OID},
+	.by_key = true,
+};
+/* $6 candidates; the third column says whether that was all. */
+static GsPlan gram_part = {
+	"WITH c AS MATERIALIZED (SELECT l.id, l.name_key FROM groupshare.sharing_group l WHERE l.state = 'live'"
+	"   AND l.listing = 'listed' AND l.name_grams @> groupshare.name_part_grams($4) LIMIT $6 + 1)"
+	" SELECT w.*, (SELECT count(*) FROM c) <= $6 FROM (" PAGE(
+		"SELECT id, name_key FROM c l WHERE " AFTER " AND " HAS_PART " UNION ALL " OWN("'exact', 'hidden'", HAS_PART),
+		"NULL") ") w",
+	{UUIDOID, TEXTOID, UUIDOID, TEXTOID, INT4OID, INT4OID},
+	.by_key = true,
 };
 
-static GsPlan *plan_of(const char *match)
+/* By one way: the page when it is whole, and else NULL. `values` of search(). */
+static Jsonb *try_part(GsPlan *plan, Datum *values, int most)
 {
-	static const struct {
-		const char *match;
-		GsPlan *plan;
-	} table[] = {{"exact", &search_exact}, {"prefix", &search_prefix}, {"part", &search_part}};
+	values[5] = Int32GetDatum(most);
+	(void)gs_plan_run(plan, values, NULL, 1);
+	return (plan == &walk_part && gs_result_bool(0, 2)) || gs_result_bool(0, 3) ? gs_result_jsonb(0, 1) : NULL;
+}
 
-	for (size_t i = 0; i < lengthof(table); i++)
-		if (strcmp(match, table[i].match) == 0)
-			return table[i].plan;
-	ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("\"match\" must be \"exact\", \"prefix\" or \"part\"")));
+static Jsonb *search_part(Datum *values)
+{
+	Jsonb *page = try_part(&walk_part, values, SHORT_WALK);
+
+	if (page == NULL)
+		page = try_part(&gram_part, values, CANDIDATES);
+	if (page != NULL)
+		return page;
+	values[5] = Int32GetDatum(LONG_WALK);
+	(void)gs_plan_run(&walk_part, values, NULL, 1);
+	return gs_result_jsonb(0, 1);
+}
+
+/* The place that `after` says, or NULL and none. */
+static char *place_of(const char *after, pg_uuid_t *id)
+{
+	GsReply wrap;
+
+	if (after == NULL)
+		return NULL;
+	if (strlen(after) <= UUID_TEXT_BYTES)
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("\"after\" must be the \"next\" of another page")));
+	gs_reply_begin(&wrap);
+	gs_reply_text(&wrap, "after", pnstrdup(after, UUID_TEXT_BYTES));
+	*id = *gs_body_uuid(gs_reply_end(&wrap), "after", true);
+	return pstrdup(after + UUID_TEXT_BYTES);
 }
 
 static Jsonb *search(const pg_uuid_t *caller, const char *name, const char *match, const char *after, int64 limit)
 {
-	char nulls[] = "     ";
-	pg_uuid_t *last = NULL;
-	Datum values[5] = {UUIDPGetDatum(caller), CStringGetTextDatum(gs_name_key(name, strlen(name))), (Datum)0, (Datum)0,
-					   Int32GetDatum(limit)};
-	GsPlan *plan = plan_of(match);
+	const char *key = gs_name_key(name, strlen(name));
+	bool part = strcmp(match, "part") == 0, exact = strcmp(match, "exact") == 0;
+	const char *start = part ? "" : key;
+	pg_uuid_t id = {0};
+	char *place = place_of(after, &id);
+	Datum values[6] = {UUIDPGetDatum(caller)};
 
-	nulls[0] = caller == NULL ? 'n' : ' ';
-	nulls[2] = nulls[3] = after == NULL ? 'n' : ' ';
-	if (after != NULL) {
-		GsReply wrap;
-
-		if (strlen(after) <= UUID_TEXT_BYTES)
-			ereport(ERROR,
-					(errcode(GS_ERR_INVALID_PARAMETER), errmsg("\"after\" must be the \"next\" of another page")));
-		gs_reply_begin(&wrap);
-		gs_reply_text(&wrap, "after", pnstrdup(after, UUID_TEXT_BYTES));
-		last = gs_body_uuid(gs_reply_end(&wrap), "after", true);
-		values[2] = CStringGetTextDatum(after + UUID_TEXT_BYTES);
-		values[3] = UUIDPGetDatum(last);
-	}
-	(void)gs_plan_run(plan, values, nulls, 1);
+	if (!part && !exact && strcmp(match, "prefix") != 0)
+		ereport(ERROR,
+				(errcode(GS_ERR_INVALID_PARAMETER), errmsg("\"match\" must be \"exact\", \"prefix\" or \"part\"")));
+	/* No page starts before what the condition finds first, whatever `after` says. */
+	if (place != NULL && strcmp(place, start) >= 0)
+		start = place;
+	else
+		memset(&id, 0, sizeof(id));
+	values[1] = CStringGetTextDatum(start);
+	values[2] = UUIDPGetDatum(&id);
+	values[3] = CStringGetTextDatum(key);
+	values[4] = Int32GetDatum(limit);
+	if (part)
+		return search_part(values);
+	(void)gs_plan_run(exact ? &search_exact : &search_prefix, values, NULL, 1);
 	return gs_result_jsonb(0, 1);
 }
 
