@@ -7,6 +7,7 @@
 
 #include "access.h"
 #include "errcodes.h"
+#include "lookup.h"
 #include "plan.h"
 
 static GsPlan find_role = {
@@ -31,12 +32,10 @@ static GsPlan find_visible_share = {
 	{UUIDOID, UUIDOID},
 };
 
-static GsPlan find_any_group = {
-	"SELECT 1 FROM groupshare.membership m JOIN groupshare.sharing_group g ON g.id = m.group_id"
-	" WHERE m.terminal_id = $1 AND m.state IN ('member', 'administrator') AND g.state = 'live'",
-	{UUIDOID},
-	.by_key = true,
-};
+/* The index holds the memberships of members and administrators only. */
+static GsLookup membership_lookup = {.table = "membership", .index = "membership_terminal", .columns = {"group_id"}};
+
+static GsLookup group_lookup = {.table = "sharing_group", .index = "sharing_group_pkey", .columns = {"state"}};
 
 GsRole gs_access_role(const pg_uuid_t *terminal, const pg_uuid_t *group)
 {
@@ -63,5 +62,23 @@ bool gs_access_share_visible(const pg_uuid_t *terminal, const pg_uuid_t *share)
 
 bool gs_access_in_any_group(const pg_uuid_t *terminal)
 {
-	return gs_plan_run(&find_any_group, (Datum[]){UUIDPGetDatum(terminal)}, NULL, 1) > 0;
+	const GsKey key = GS_KEY_UUID(1, terminal);
+	GsCursor memberships, groups;
+	bool live = false;
+
+	gs_lookup_open(&memberships, &membership_lookup);
+	gs_lookup_open(&groups, &group_lookup);
+	gs_plan_freeze();
+	gs_lookup_find(&memberships, &key, 1);
+	while (!live && gs_lookup_next(&memberships)) {
+		const pg_uuid_t group = gs_lookup_uuid(&memberships, 1);
+		const GsKey id = GS_KEY_UUID(1, &group);
+
+		gs_lookup_find(&groups, &id, 1);
+		live = gs_lookup_next(&groups) && strcmp(gs_lookup_text(&groups, 1), "live") == 0;
+	}
+	gs_lookup_close(&groups);
+	gs_lookup_close(&memberships);
+	gs_plan_thaw();
+	return live;
 }

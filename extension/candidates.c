@@ -2,8 +2,8 @@
 /*
  * Finding the devices with room that are nearest, at a cost that does not grow with their number.
  *
- * One SQL expression, OBJECTION (objection.h), says what speaks against a device; the search, the reserving statements,
- * the tally of an error and explain_placement all use it, so that no two of them can disagree.
+ * One function says what speaks against a device (objection.c); the search, the reserving statements, the tally of an
+ * error and explain_placement all ask it, so that no two of them can disagree.
  *
  * The search goes up from the terminal's location to the root. In each area it walks the index (area, depth,
  * room_class, place): the devices of one depth and class of room are a group, all equally near and standing on a ring.
@@ -11,6 +11,8 @@
  * another one takes the first devices on its ring from a random place on. Going up k levels and down d levels is k + d
  * hops, which is the distance when the area is the lowest common one; devices of the area below, which the search has
  * seen already, are left out. It ends when it has as many as asked for and all that is left is farther.
+ *
+ * These are look-ups by the index itself (lookup.c): as statements they were a sixth of a notice's time.
  *
  * All of it sees one snapshot: a device whose class changes meanwhile must not slip from a group that is still to come
  * into one that has been.
@@ -25,10 +27,12 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "candidates.h"
 #include "draw.h"
 #include "location.h"
+#include "lookup.h"
 #include "objection.h"
 #include "plan.h"
 #include "settings.h"
@@ -37,42 +41,45 @@
 #define TALLY_DEVICES 100
 #define DISTANCES (2 * GS_LOCATION_MAX_DEPTH + 1)
 
-static GsPlan group_plan = {
-	.sql = "SELECT a.depth, a.room_class FROM groupshare.device_area a"
-		   " WHERE a.area = $1 AND (a.depth, a.room_class) >= ($2, $3) ORDER BY a.depth, a.room_class LIMIT 1",
-	.types = {TEXTOID, INT4OID, INT4OID},
-	.by_key = true,
+enum { PLACE_DEVICE = 1, PLACE_DEPTH, PLACE_CLASS, PLACE_PLACE };
+static GsLookup area_lookup = {
+	.table = "device_area",
+	.index = "device_area_room",
+	.columns = {"device_id", "depth", "room_class", "place"},
 };
 
-/* OFFSET 0 keeps the planner from joining whole tables: each device on the ring is looked up by its key, one after the
- * other, until enough have passed. */
-#define RING(from_place)                                                                 \
-	"(SELECT a.device_id, a.place FROM groupshare.device_area a"                         \
-	"  WHERE a.area = $1 AND a.depth = $7 AND a.room_class = $8 AND a.place " from_place \
-	"  ORDER BY a.area, a.depth, a.room_class, a.place LIMIT $11)"
-static GsPlan ring_plan = {
-	.sql = "SELECT w.device_id, w.place, x.name, x.location, x.available_bytes, x.refused, x.has_point, x.latitude, "
-		   "x.longitude"
-		   " FROM (" RING(">= $9") " UNION ALL " RING(
-			   "< $9") " LIMIT $11) w"
-					   " CROSS JOIN LATERAL (SELECT d.name, d.location, l.available_bytes, l.refused_at IS NOT NULL AS "
-					   "refused,"
-					   "     d.latitude IS NOT NULL AS has_point, coalesce(d.latitude, 0) AS latitude,"
-					   "     coalesce(d.longitude, 0) AS longitude"
-					   "   FROM groupshare.device d JOIN groupshare.device_ledger l ON l.device_id = d.id"
-					   "   WHERE d.id = w.device_id AND ($10::text IS NULL OR NOT starts_with(d.location || '/', $10 "
-					   "|| '/'))"
-					   "     AND" OBJECTION "IS NULL OFFSET 0) x LIMIT $12",
-	.types = {TEXTOID, OBJECTION_TYPES, INT4OID, INT4OID, INT4OID, TEXTOID, INT8OID, INT8OID},
-	.by_key = true,
+enum { DEVICE_NAME = 1, DEVICE_LOCATION, DEVICE_STATE, DEVICE_LATITUDE, DEVICE_LONGITUDE };
+static GsLookup device_lookup = {
+	.table = "device",
+	.index = "device_pkey",
+	.columns = {"name", "location", "state", "latitude", "longitude"},
+};
+
+enum {
+	LEDGER_EPOCH = 1,
+	LEDGER_REPORTED_AT,
+	LEDGER_INTERVAL,
+	LEDGER_READ_ONLY,
+	LEDGER_CAPACITY,
+	LEDGER_LIMIT,
+	LEDGER_AVAILABLE,
+	LEDGER_HIGH_WATER,
+	LEDGER_HEADROOM,
+	LEDGER_REFUSED_AT
+};
+static GsLookup ledger_lookup = {
+	.table = "device_ledger",
+	.index = "device_ledger_pkey",
+	.columns = {"epoch", "reported_at", "report_interval_ms", "read_only", "capacity_bytes", "capacity_limit_bytes",
+				"available_bytes", "high_water_percent", "headroom_bytes", "refused_at"},
 };
 
 static GsPlan tally_plan = {
 	.sql =
 		"WITH near AS MATERIALIZED (SELECT n.device_id, min(level.up + n.depth) AS distance"
 		"   FROM unnest($1::text[]) WITH ORDINALITY AS level (area, up) CROSS JOIN LATERAL (SELECT a.device_id, a.depth"
-		"       FROM groupshare.device_area a WHERE a.area = level.area ORDER BY a.depth LIMIT $7) n"
-		"   GROUP BY n.device_id ORDER BY distance LIMIT $7)"
+		"       FROM groupshare.device_area a WHERE a.area = level.area ORDER BY a.depth LIMIT $4) n"
+		"   GROUP BY n.device_id ORDER BY distance LIMIT $4)"
 		" SELECT coalesce(string_agg(t.n || ' ' || t.objection, ', ' ORDER BY t.n DESC, t.objection), 'none'),"
 		"        coalesce(sum(t.n), 0)::bigint"
 		" FROM (SELECT coalesce(" OBJECTION ", 'just freed') AS objection, count(*) AS n"
@@ -89,17 +96,7 @@ static GsPlan survey_plan = {
 	.types = {TEXTOID, OBJECTION_TYPES},
 };
 
-enum { PARAMETERS = 12 };
-
-void gs_objection_parameters(Datum *values, Datum subject, const GsQuestion *question)
-{
-	values[0] = subject;
-	values[1] = Int64GetDatum(question->size);
-	values[2] = PointerGetDatum(question->avoid);
-	values[3] = Int64GetDatum(gs_device_silent_intervals);
-	values[4] = Int64GetDatum((int64)gs_device_headroom_mb * 1024 * 1024);
-	values[5] = Int32GetDatum(gs_device_high_water_percent);
-}
+enum { PARAMETERS = 4 };
 
 typedef struct Search {
 	const GsQuestion *question;
@@ -111,7 +108,17 @@ typedef struct Search {
 	int room;                   /* of found.list */
 	int at_distance[DISTANCES]; /* how many were found there */
 	int32 *places;              /* of one group */
+	GsCursor areas, devices, ledgers;
+	MemoryContext scratch; /* of the look at one device */
 } Search;
+
+/* Devices of one depth and class of room in an area. */
+typedef struct Group {
+	Datum area; /* text */
+	int depth;
+	int class;
+	const char *below; /* the area that was searched before; NULL: none */
+} Group;
 
 /* Nothing that is farther matters: the distance of the last of the `most` nearest, if there are so many yet. */
 static int horizon(const Search *search)
@@ -135,83 +142,153 @@ static GsCandidate *add(Search *search)
 	return &search->found.list[search->found.count++];
 }
 
-static void read_candidate(Search *search, uint64 row, int distance)
+static void add_candidate(Search *search, const pg_uuid_t *device, int distance)
 {
 	const GsOrigin *origin = &search->question->origin;
 	GsCandidate *candidate = add(search);
 
 	memset(candidate, 0, sizeof(*candidate));
-	candidate->device = *gs_result_uuid(row, 1);
-	candidate->name = gs_result_text(row, 3);
-	candidate->location = gs_result_text(row, 4);
-	candidate->available = gs_result_int64(row, 5);
-	candidate->refused = gs_result_bool(row, 6);
+	candidate->device = *device;
+	candidate->name = gs_lookup_text(&search->devices, DEVICE_NAME);
+	candidate->location = gs_lookup_text(&search->devices, DEVICE_LOCATION);
+	candidate->available = gs_lookup_int64(&search->ledgers, LEDGER_AVAILABLE, 0);
+	candidate->refused = !gs_lookup_isnull(&search->ledgers, LEDGER_REFUSED_AT);
 	candidate->distance = distance;
 	candidate->km = -1;
-	if (origin->has_point && gs_result_bool(row, 7))
-		candidate->km = gs_choice_kilometres(origin->latitude, origin->longitude, gs_result_float8(row, 8),
-											 gs_result_float8(row, 9));
+	if (origin->has_point && !gs_lookup_isnull(&search->devices, DEVICE_LATITUDE))
+		candidate->km = gs_choice_kilometres(origin->latitude, origin->longitude,
+											 gs_lookup_float8(&search->devices, DEVICE_LATITUDE, 0),
+											 gs_lookup_float8(&search->devices, DEVICE_LONGITUDE, 0));
 	candidate->preference = gs_choice_preference(distance, candidate->km);
 }
 
-/* Takes devices of one group; `below` is the area that was searched before, or NULL. */
-static void search_ring(Search *search, Datum area, const char *below, int level, int depth, int class)
+/* Of the device and the ledger row that were looked up last. */
+static GsStanding standing_of(const Search *search)
 {
-	Datum values[PARAMETERS];
-	char nulls[PARAMETERS];
+	const GsCursor *ledger = &search->ledgers;
+
+	return (GsStanding){
+		.state = gs_lookup_text(&search->devices, DEVICE_STATE),
+		.name = gs_lookup_text(&search->devices, DEVICE_NAME),
+		.announced = !gs_lookup_isnull(ledger, LEDGER_EPOCH),
+		.reported_at = gs_lookup_timestamp(ledger, LEDGER_REPORTED_AT, DT_NOEND),
+		.report_interval_ms = gs_lookup_int32(ledger, LEDGER_INTERVAL, 0),
+		.read_only = gs_lookup_bool(ledger, LEDGER_READ_ONLY),
+		.capacity = gs_lookup_int64(ledger, LEDGER_CAPACITY, 0),
+		.capacity_limit = gs_lookup_int64(ledger, LEDGER_LIMIT, PG_INT64_MAX),
+		.available = gs_lookup_int64(ledger, LEDGER_AVAILABLE, 0),
+		.high_water_percent = gs_lookup_int32(ledger, LEDGER_HIGH_WATER, 0),
+		.headroom = gs_lookup_int64(ledger, LEDGER_HEADROOM, -1),
+	};
+}
+
+/* Is its location `area` or below it? */
+static bool lies_in(const char *location, const char *area)
+{
+	size_t size = strlen(area);
+
+	return size == 0 || (strncmp(location, area, size) == 0 && (location[size] == '\0' || location[size] == '/'));
+}
+
+static bool judge(const Search *search, const char *below)
+{
+	GsStanding standing;
+
+	if (below != NULL && lies_in(gs_lookup_text(&search->devices, DEVICE_LOCATION), below))
+		return false;
+	standing = standing_of(search);
+	return gs_objection(&standing, search->question->size, search->question->avoid) == NULL;
+}
+
+/* Looks the device up; false when it was seen in the area below already, or something speaks against it. */
+static bool fits(Search *search, const pg_uuid_t *device, const char *below)
+{
+	const GsKey key = GS_KEY_UUID(1, device);
+	MemoryContext caller;
+	bool fit;
+
+	gs_lookup_find(&search->devices, &key, 1);
+	gs_lookup_find(&search->ledgers, &key, 1);
+	if (!gs_lookup_next(&search->devices) || !gs_lookup_next(&search->ledgers))
+		return false;
+	caller = MemoryContextSwitchTo(search->scratch);
+	fit = judge(search, below);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(search->scratch);
+	return fit;
+}
+
+/* Takes devices of a part of the ring, those whose place compares so with the start; `taken` and `looked` are of the
+ * whole ring. */
+static void search_arc(Search *search, const Group *group, GsKey arc, int distance, int *taken, int64 *looked)
+{
+	const GsKey keys[] = {GS_KEY_TEXT(1, group->area), GS_KEY_INT4(2, group->depth), GS_KEY_INT4(3, group->class), arc};
+
+	gs_lookup_find(&search->areas, keys, lengthof(keys));
+	while (*taken < search->most && *looked < search->looks && gs_lookup_next(&search->areas)) {
+		pg_uuid_t device = gs_lookup_uuid(&search->areas, PLACE_DEVICE);
+
+		CHECK_FOR_INTERRUPTS();
+		(*looked)++;
+		if (!fits(search, &device, group->below))
+			continue;
+		search->places[(*taken)++] = gs_lookup_int32(&search->areas, PLACE_PLACE, 0);
+		add_candidate(search, &device, distance);
+	}
+}
+
+/* Takes devices of one group: round its ring from the start on. */
+static void search_ring(Search *search, const Group *group, int distance)
+{
+	const Datum start = Int32GetDatum(search->start);
 	int first = search->found.count;
-	int count;
+	int taken = 0;
+	int64 looked = 0;
 	double share;
 
-	memset(nulls, ' ', sizeof(nulls));
-	gs_objection_parameters(values, area, search->question);
-	values[6] = Int32GetDatum(depth);
-	values[7] = Int32GetDatum(class);
-	values[8] = Int32GetDatum(search->start);
-	values[9] = below == NULL ? (Datum)0 : CStringGetTextDatum(below);
-	nulls[9] = below == NULL ? 'n' : ' ';
-	values[10] = Int64GetDatum(search->looks);
-	values[11] = Int64GetDatum(search->most);
-	count = gs_plan_run_frozen(&ring_plan, values, nulls, 0);
-	for (int row = 0; row < count; row++) {
-		search->places[row] = gs_result_int64(row, 2);
-		read_candidate(search, row, level + depth);
-	}
-	if (count == 0)
+	search_arc(search, group, (GsKey){4, BTGreaterEqualStrategyNumber, F_INT4GE, start}, distance, &taken, &looked);
+	search_arc(search, group, (GsKey){4, BTLessStrategyNumber, F_INT4LT, start}, distance, &taken, &looked);
+	if (taken == 0)
 		return;
-	search->at_distance[level + depth] += count;
-	share = gs_choice_population(search->places, count, search->most, search->start) / count;
+	search->at_distance[distance] += taken;
+	share = gs_choice_population(search->places, taken, search->most, search->start) / taken;
 	for (int i = first; i < search->found.count; i++)
 		search->found.list[i].weight = search->found.list[i].available * share;
 }
 
-static bool next_group(Datum area, int *depth, int *class)
+/* The next group of the area from this depth and class on. */
+static bool next_group(Search *search, Group *group)
 {
-	Datum values[] = {area, Int32GetDatum(*depth), Int32GetDatum(*class)};
+	const GsKey area = GS_KEY_TEXT(1, group->area);
+	const GsKey same[] = {area, GS_KEY_INT4(2, group->depth),
+						  (GsKey){3, BTGreaterEqualStrategyNumber, F_INT4GE, Int32GetDatum(group->class)}};
+	const GsKey deeper[] = {area, (GsKey){2, BTGreaterStrategyNumber, F_INT4GT, Int32GetDatum(group->depth)}};
 
-	if (gs_plan_run_frozen(&group_plan, values, NULL, 1) == 0)
-		return false;
-	*depth = gs_result_int64(0, 1);
-	*class = gs_result_int64(0, 2);
+	gs_lookup_find(&search->areas, same, lengthof(same));
+	if (!gs_lookup_next(&search->areas)) {
+		gs_lookup_find(&search->areas, deeper, lengthof(deeper));
+		if (!gs_lookup_next(&search->areas))
+			return false;
+	}
+	group->depth = gs_lookup_int32(&search->areas, PLACE_DEPTH, 0);
+	group->class = gs_lookup_int32(&search->areas, PLACE_CLASS, 0);
 	return true;
 }
 
 static void search_area(Search *search, const char *path, const char *below, int level)
 {
-	Datum area = CStringGetTextDatum(path);
-	int depth = 0;
-	int class = search->least;
+	Group group = {.area = CStringGetTextDatum(path), .class = search->least, .below = below};
 
-	while (next_group(area, &depth, &class)) {
+	while (next_group(search, &group)) {
 		CHECK_FOR_INTERRUPTS();
-		if (level + depth > horizon(search))
+		if (level + group.depth > horizon(search))
 			break;
-		if (class < search->least) {
-			class = search->least;
+		if (group.class < search->least) {
+			group.class = search->least;
 			continue;
 		}
-		search_ring(search, area, below, level, depth, class);
-		class ++;
+		search_ring(search, &group, level + group.depth);
+		group.class ++;
 	}
 }
 
@@ -242,13 +319,21 @@ GsCandidates gs_candidates_find(const GsQuestion *question, int most)
 	search.start = (int32)(gs_draw(NULL) * GS_CHOICE_RING - GS_CHOICE_RING / 2);
 	search.found.list = palloc(sizeof(GsCandidate) * search.room);
 	search.places = palloc(sizeof(int32) * most);
+	search.scratch = AllocSetContextCreate(CurrentMemoryContext, "groupshare search", ALLOCSET_SMALL_SIZES);
+	gs_lookup_open(&search.areas, &area_lookup);
+	gs_lookup_open(&search.devices, &device_lookup);
+	gs_lookup_open(&search.ledgers, &ledger_lookup);
 	gs_plan_freeze();
 	search_all(&search);
 	if (search.found.count == 0) {
 		search.looks = PG_INT64_MAX;
 		search_all(&search);
 	}
+	gs_lookup_close(&search.areas);
+	gs_lookup_close(&search.devices);
+	gs_lookup_close(&search.ledgers);
 	gs_plan_thaw();
+	MemoryContextDelete(search.scratch);
 	return search.found;
 }
 
@@ -274,7 +359,7 @@ char *gs_candidates_tally(const GsQuestion *question)
 	Datum values[PARAMETERS];
 
 	gs_objection_parameters(values, areas_of(question->origin.location), question);
-	values[6] = Int64GetDatum(TALLY_DEVICES);
+	values[3] = Int64GetDatum(TALLY_DEVICES);
 	gs_plan_run(&tally_plan, values, NULL, 1);
 	return psprintf("of the %lld nearest devices: %s", (long long)gs_result_int64(0, 2), gs_result_text(0, 1));
 }

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/inet.h"
 
+#include "lookup.h"
 #include "origin.h"
 #include "plan.h"
 
@@ -25,12 +26,8 @@ static GsPlan network_plan = {
 	.by_key = true,
 };
 
-static GsPlan terminal_plan = {
-	.sql = "SELECT t.location, t.latitude IS NOT NULL, coalesce(t.latitude, 0), coalesce(t.longitude, 0)"
-		   " FROM groupshare.terminal t WHERE t.id = $1",
-	.types = {UUIDOID},
-	.by_key = true,
-};
+static GsLookup terminal_lookup = {
+	.table = "terminal", .index = "terminal_pkey", .columns = {"location", "latitude", "longitude"}};
 
 static ArrayType *prefixes_of(const inet *peer)
 {
@@ -42,18 +39,30 @@ static ArrayType *prefixes_of(const inet *peer)
 	return construct_array(prefixes, count, CIDROID, -1, false, TYPALIGN_INT);
 }
 
+static GsOrigin own_setting(const GsTerminal *terminal)
+{
+	const GsKey key = GS_KEY_UUID(1, &terminal->id);
+	GsOrigin origin = {.location = terminal->location};
+	GsCursor cursor;
+
+	if (!gs_lookup_one(&cursor, &terminal_lookup, &key, 1))
+		elog(ERROR, "terminal %s vanished", terminal->identifier);
+	origin.has_point = !gs_lookup_isnull(&cursor, 2);
+	origin.latitude = gs_lookup_float8(&cursor, 2, 0);
+	origin.longitude = gs_lookup_float8(&cursor, 3, 0);
+	gs_lookup_close(&cursor);
+	return origin;
+}
+
 GsOrigin gs_origin_find(const GsTerminal *terminal, const inet *peer)
 {
 	GsOrigin origin = {.location = ""};
 
-	if (terminal->location != NULL) {
-		if (gs_plan_run(&terminal_plan, (Datum[]){UUIDPGetDatum(&terminal->id)}, NULL, 1) == 0)
-			elog(ERROR, "terminal %s vanished", terminal->identifier);
-	} else if (peer == NULL ||
-			   gs_plan_run(&network_plan, (Datum[]){PointerGetDatum(prefixes_of(peer))}, NULL, 1) == 0) {
+	if (terminal->location != NULL)
+		return own_setting(terminal);
+	if (peer == NULL || gs_plan_run(&network_plan, (Datum[]){PointerGetDatum(prefixes_of(peer))}, NULL, 1) == 0)
 		return origin;
-	}
-	origin.location = gs_result_isnull(0, 1) ? "" : gs_result_text(0, 1);
+	origin.location = gs_result_text(0, 1);
 	origin.has_point = gs_result_bool(0, 2);
 	origin.latitude = gs_result_float8(0, 3);
 	origin.longitude = gs_result_float8(0, 4);

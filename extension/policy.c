@@ -23,6 +23,7 @@
 
 #include "errcodes.h"
 #include "guard.h"
+#include "lookup.h"
 #include "plan.h"
 #include "policy.h"
 
@@ -37,13 +38,39 @@ static GsPlan find_plan = {
 	.by_key = true,
 };
 
+static GsLookup plan_policy_lookup = {
+	.table = "placement_policy", .index = "placement_policy_plan", .columns = {"function"}};
+
+static GsLookup share_groups_lookup = {.table = "share_group", .index = "share_group_pkey", .columns = {"group_id"}};
+
+/* Most notices have none: no function for the plan, and a share for all groups. */
+static bool may_have_policy(const GsQuestion *question)
+{
+	GsCursor cursor;
+	bool may = false;
+
+	if (question->plan != NULL) {
+		const GsKey plan = GS_KEY_TEXT(1, CStringGetTextDatum(question->plan));
+
+		may = gs_lookup_one(&cursor, &plan_policy_lookup, &plan, 1) && !gs_lookup_isnull(&cursor, 1);
+		gs_lookup_close(&cursor);
+	}
+	if (!may && question->share != NULL) {
+		const GsKey share = GS_KEY_UUID(1, question->share);
+
+		may = gs_lookup_one(&cursor, &share_groups_lookup, &share, 1);
+		gs_lookup_close(&cursor);
+	}
+	return may;
+}
+
 GsPolicy gs_policy_find(const GsQuestion *question)
 {
 	Datum values[] = {CStringGetTextDatum(question->plan), UUIDPGetDatum(question->share)};
 	const char nulls[] = {' ', question->share == NULL ? 'n' : ' '};
 	GsPolicy policy = {0};
 
-	if (gs_plan_run(&find_plan, values, nulls, 1) == 0)
+	if (!may_have_policy(question) || gs_plan_run(&find_plan, values, nulls, 1) == 0)
 		return policy;
 	policy.set = true;
 	policy.id = *gs_result_uuid(0, 1);

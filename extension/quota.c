@@ -12,14 +12,11 @@
 #include "utils/builtins.h"
 
 #include "errcodes.h"
+#include "lookup.h"
 #include "plan.h"
 #include "quota.h"
 
-static GsPlan lock_plan = {
-	.sql = "SELECT 1 FROM groupshare.usage WHERE terminal_id = $1 FOR NO KEY UPDATE",
-	.types = {UUIDOID},
-	.by_key = true,
-};
+static GsLookup usage_lookup = {.table = "usage", .index = "usage_pkey", .columns = {"shares"}};
 
 static GsPlan make_plan = {
 	.sql = "INSERT INTO groupshare.usage (terminal_id, home) VALUES ($1, $2) ON CONFLICT (terminal_id) DO NOTHING",
@@ -55,15 +52,25 @@ static GsPlan refund_plan = {
 	.types = {UUIDOID, INT8OID},
 };
 
+static bool lock_usage(const GsTerminal *terminal)
+{
+	const GsKey key = GS_KEY_UUID(1, &terminal->id);
+	GsCursor cursor;
+	bool locked = gs_lookup_one(&cursor, &usage_lookup, &key, 1) && gs_lookup_lock(&cursor, LockWaitBlock);
+
+	gs_lookup_close(&cursor);
+	return locked;
+}
+
 void gs_quota_lock(const GsTerminal *terminal)
 {
 	Datum values[] = {UUIDPGetDatum(&terminal->id), UUIDPGetDatum(&terminal->home)};
 
-	if (gs_plan_run(&lock_plan, values, NULL, 1) > 0)
+	if (lock_usage(terminal))
 		return;
 	if (gs_plan_run(&make_plan, values, NULL, 0) == 1)
 		return;
-	if (gs_plan_run(&lock_plan, values, NULL, 1) == 0)
+	if (!lock_usage(terminal))
 		elog(ERROR, "usage row of terminal %s vanished", terminal->identifier);
 }
 

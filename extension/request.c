@@ -13,6 +13,7 @@
 
 #include "body.h"
 #include "errcodes.h"
+#include "lookup.h"
 #include "names.h"
 #include "plan.h"
 #include "reply.h"
@@ -27,12 +28,22 @@ static GsPlan find_self = {
 	{InvalidOid},
 };
 
-static GsPlan find_terminal = {
-	"SELECT t.id, t.home, t.identifier, t.plan, t.location, t.epoch, t.revoked_at IS NULL AND p.sharing"
-	"  FROM groupshare.terminal t JOIN groupshare.plan p ON p.name = t.plan WHERE t.identifier = $1",
-	{TEXTOID},
-	.by_key = true,
+enum {
+	TERMINAL_ID = 1,
+	TERMINAL_HOME,
+	TERMINAL_IDENTIFIER,
+	TERMINAL_PLAN,
+	TERMINAL_LOCATION,
+	TERMINAL_EPOCH,
+	TERMINAL_REVOKED
 };
+static GsLookup terminal_lookup = {
+	.table = "terminal",
+	.index = "terminal_identifier_key",
+	.columns = {"id", "home", "identifier", "plan", "location", "epoch", "revoked_at"},
+};
+
+static GsLookup plan_lookup = {.table = "plan", .index = "plan_pkey", .columns = {"sharing"}};
 
 static Jsonb *empty_object(void)
 {
@@ -138,18 +149,51 @@ GsTerminal *gs_request_terminal(int col)
 	return terminal;
 }
 
+/* NULL: there is none. */
+static GsTerminal *find_terminal(const char *identifier, bool *revoked)
+{
+	const GsKey key = GS_KEY_TEXT(1, CStringGetTextDatum(identifier));
+	GsTerminal *terminal = NULL;
+	GsCursor cursor;
+
+	if (gs_lookup_one(&cursor, &terminal_lookup, &key, 1)) {
+		terminal = palloc(sizeof(*terminal));
+		terminal->id = gs_lookup_uuid(&cursor, TERMINAL_ID);
+		terminal->home = gs_lookup_uuid(&cursor, TERMINAL_HOME);
+		terminal->identifier = gs_lookup_text(&cursor, TERMINAL_IDENTIFIER);
+		terminal->plan = gs_lookup_text(&cursor, TERMINAL_PLAN);
+		terminal->location = gs_lookup_text(&cursor, TERMINAL_LOCATION);
+		terminal->epoch = gs_lookup_int32(&cursor, TERMINAL_EPOCH, 0);
+		*revoked = !gs_lookup_isnull(&cursor, TERMINAL_REVOKED);
+	}
+	gs_lookup_close(&cursor);
+	return terminal;
+}
+
+static bool plan_has_sharing(const char *plan)
+{
+	const GsKey key = GS_KEY_TEXT(1, CStringGetTextDatum(plan));
+	GsCursor cursor;
+	bool sharing = gs_lookup_one(&cursor, &plan_lookup, &key, 1) && gs_lookup_bool(&cursor, 1);
+
+	gs_lookup_close(&cursor);
+	return sharing;
+}
+
 GsRequest *gs_request_for(const char *identifier)
 {
 	GsRequest *request = palloc0(sizeof(*request));
 	char *kept = gs_name_identifier(identifier, strlen(identifier));
+	bool revoked = false;
 
-	if (kept == NULL || gs_plan_run(&find_terminal, (Datum[]){CStringGetTextDatum(kept)}, NULL, 1) == 0)
+	if (kept != NULL)
+		request->terminal = find_terminal(kept, &revoked);
+	if (request->terminal == NULL)
 		ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("there is no terminal \"%s\"", identifier),
 						errhint("Add it by groupshare.add_terminal().")));
-	if (!gs_result_bool(0, 7))
+	if (revoked || !plan_has_sharing(request->terminal->plan))
 		ereport(ERROR, (errcode(GS_ERR_SESSION_INVALID),
 						errmsg("terminal \"%s\" is revoked or has no permission", identifier)));
-	request->terminal = gs_request_terminal(1);
 	request->params = empty_object();
 	return request;
 }

@@ -23,31 +23,36 @@
 
 #include "guard.h"
 #include "ledger.h"
+#include "lookup.h"
 #include "objection.h"
 #include "plan.h"
 #include "reserve.h"
 
 #define QUEUE_SPACE 0x6773 /* sets the queues apart from users' advisory locks, whose objsubid is 1 or 2 */
 
-enum { PARAMETERS = 6 };
+enum { PARAMETERS = 3 };
 
 #define RESERVE                                                                     \
 	" UPDATE groupshare.device_ledger l SET reserved_bytes = l.reserved_bytes + $2" \
 	" FROM groupshare.device d WHERE l.device_id = $1 AND d.id = $1 AND" OBJECTION "IS NULL"
-static GsPlan wait_plan = {
+static GsPlan reserve_plan = {
 	.sql = RESERVE,
 	.types = {UUIDOID, OBJECTION_TYPES},
 	.by_key = true,
 };
 
-static GsPlan free_plan = {
-	.sql = "WITH locked AS (SELECT 1 FROM groupshare.device_ledger WHERE device_id = $1"
-		   "   FOR NO KEY UPDATE SKIP LOCKED),"
-		   " reserved AS (" RESERVE " AND EXISTS (SELECT 1 FROM locked) RETURNING 1)"
-		   " SELECT EXISTS (SELECT 1 FROM locked), EXISTS (SELECT 1 FROM reserved)",
-	.types = {UUIDOID, OBJECTION_TYPES},
-	.by_key = true,
-};
+static GsLookup ledger_lookup = {.table = "device_ledger", .index = "device_ledger_pkey", .columns = {"device_id"}};
+
+/* False: another transaction holds the row. */
+static bool lock_free_ledger(const pg_uuid_t *device)
+{
+	const GsKey key = GS_KEY_UUID(1, device);
+	GsCursor cursor;
+	bool locked = gs_lookup_one(&cursor, &ledger_lookup, &key, 1) && gs_lookup_lock(&cursor, LockWaitSkip);
+
+	gs_lookup_close(&cursor);
+	return locked;
+}
 
 static LOCKTAG queue_of(const pg_uuid_t *device)
 {
@@ -67,12 +72,12 @@ bool gs_reserve_free(const GsQuestion *question, const pg_uuid_t *device)
 
 	if (queues && LockAcquire(&queue, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		return false;
-	gs_objection_parameters(values, UUIDPGetDatum(device), question);
-	gs_plan_run(&free_plan, values, NULL, 0);
-	if (gs_result_bool(0, 1))
+	if (lock_free_ledger(device)) {
 		gs_ledger_note_held();
-	if (gs_result_bool(0, 2))
-		return true;
+		gs_objection_parameters(values, UUIDPGetDatum(device), question);
+		if (gs_plan_run(&reserve_plan, values, NULL, 0) == 1)
+			return true;
+	}
 	if (queues)
 		LockRelease(&queue, ExclusiveLock, false);
 	return false;
@@ -97,7 +102,7 @@ static GsGuardEnd wait_and_reserve(void *argument)
 	(void)set_config_option("lock_timeout", timeout, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void)LockAcquire(&queue, ExclusiveLock, false, false);
 	gs_objection_parameters(values, UUIDPGetDatum(turn->device), turn->question);
-	turn->reserved = gs_plan_run(&wait_plan, values, NULL, 0) == 1;
+	turn->reserved = gs_plan_run(&reserve_plan, values, NULL, 0) == 1;
 	AtEOXact_GUC(false, settings);
 	return turn->reserved ? GS_GUARD_KEEP : GS_GUARD_UNDO;
 }

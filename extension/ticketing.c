@@ -8,11 +8,14 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "datatype/timestamp.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 #include "errcodes.h"
+#include "lookup.h"
 #include "plan.h"
 #include "reply.h"
 #include "session.h"
@@ -20,23 +23,120 @@
 #include "ticket.h"
 #include "ticketing.h"
 
-/* A NULL kid: no key that the device knows. Times in whole seconds: the ticket says no fraction. */
-static GsPlan key_plan = {
-	.sql = "SELECT f.server_id, l.url, k.kid, k.key, gen_random_uuid(),"
-		   "       floor(extract(epoch FROM now()))::bigint,"
-		   "       date_trunc('second', now()) + $2 * interval '1 second',"
-		   "       coalesce((SELECT p.transfer_rate_bytes FROM groupshare.terminal t"
-		   "         JOIN groupshare.plan p ON p.name = t.plan WHERE t.id = $4), 0)"
-		   " FROM groupshare.self f, groupshare.device d JOIN groupshare.device_ledger l ON l.device_id = d.id"
-		   "   LEFT JOIN LATERAL (SELECT k.kid, k.key FROM groupshare.device_key k"
-		   "     WHERE k.device_id = d.id AND k.created_at <= l.reported_at"
-		   "       AND (k.retired_at IS NULL OR k.retired_at > now() - $2 * interval '1 second')"
-		   "     ORDER BY k.retired_at DESC NULLS FIRST LIMIT 1) k ON true"
-		   " WHERE f.only_row AND d.id = $1 AND d.state <> 'decommissioned' AND l.epoch IS NOT NULL"
-		   "   AND l.reported_at >= now() - $3 * l.report_interval_ms * interval '1 millisecond'",
-	.types = {UUIDOID, INT4OID, INT8OID, UUIDOID},
-	.by_key = true,
+static GsLookup self_lookup = {.table = "self", .index = "self_pkey", .columns = {"server_id"}};
+
+static GsLookup device_lookup = {.table = "device", .index = "device_pkey", .columns = {"state"}};
+
+enum { LEDGER_URL = 1, LEDGER_EPOCH, LEDGER_REPORTED_AT, LEDGER_INTERVAL };
+static GsLookup ledger_lookup = {
+	.table = "device_ledger",
+	.index = "device_ledger_pkey",
+	.columns = {"url", "epoch", "reported_at", "report_interval_ms"},
 };
+
+enum { KEY_KID = 1, KEY_KEY, KEY_CREATED_AT, KEY_RETIRED_AT };
+static GsLookup key_lookup = {
+	.table = "device_key",
+	.index = "device_key_device",
+	.columns = {"kid", "key", "created_at", "retired_at"},
+};
+
+static GsLookup terminal_lookup = {.table = "terminal", .index = "terminal_pkey", .columns = {"plan"}};
+
+static GsLookup plan_lookup = {.table = "plan", .index = "plan_pkey", .columns = {"transfer_rate_bytes"}};
+
+/* What a ticket is made of. */
+typedef struct Signer {
+	pg_uuid_t server;
+	char *url;
+	TimestampTz reported_at;
+	char *kid;
+	bytea *key;
+	int64 rate; /* 0: no limit */
+} Signer;
+
+static pg_uuid_t this_server(void)
+{
+	const GsKey key = GS_KEY_TRUE(1);
+	GsCursor cursor;
+	pg_uuid_t server;
+
+	if (!gs_lookup_one(&cursor, &self_lookup, &key, 1))
+		elog(ERROR, "the row of groupshare.self is missing");
+	server = gs_lookup_uuid(&cursor, 1);
+	gs_lookup_close(&cursor);
+	return server;
+}
+
+/* Does the device take tickets: is it not decommissioned, and does it report? */
+static bool find_device(const pg_uuid_t *device, Signer *signer)
+{
+	const GsKey key = GS_KEY_UUID(1, device);
+	GsCursor cursor;
+	bool serves =
+		gs_lookup_one(&cursor, &device_lookup, &key, 1) && strcmp(gs_lookup_text(&cursor, 1), "decommissioned") != 0;
+
+	gs_lookup_close(&cursor);
+	if (!serves)
+		return false;
+	serves = gs_lookup_one(&cursor, &ledger_lookup, &key, 1) && !gs_lookup_isnull(&cursor, LEDGER_EPOCH) &&
+			 !gs_lookup_isnull(&cursor, LEDGER_REPORTED_AT);
+	if (serves) {
+		int64 patience_us = (int64)gs_lookup_int32(&cursor, LEDGER_INTERVAL, 0) * gs_device_silent_intervals * 1000;
+
+		signer->url = gs_lookup_text(&cursor, LEDGER_URL);
+		signer->reported_at = gs_lookup_timestamp(&cursor, LEDGER_REPORTED_AT, 0);
+		serves = signer->reported_at >= GetCurrentTransactionStartTimestamp() - patience_us;
+	}
+	gs_lookup_close(&cursor);
+	return serves;
+}
+
+/* The current key if the device has been told it, else the one that was retired last; false: none that it knows. */
+static bool find_key(const pg_uuid_t *device, Signer *signer)
+{
+	const TimestampTz oldest = GetCurrentTransactionStartTimestamp() - gs_ticket_lifetime_s * USECS_PER_SEC;
+	const GsKey key = GS_KEY_UUID(1, device);
+	TimestampTz best = oldest;
+	GsCursor cursor;
+
+	signer->kid = NULL;
+	gs_lookup_open(&cursor, &key_lookup);
+	gs_plan_freeze();
+	gs_lookup_find(&cursor, &key, 1);
+	while (gs_lookup_next(&cursor)) {
+		TimestampTz retired_at = gs_lookup_timestamp(&cursor, KEY_RETIRED_AT, DT_NOEND);
+
+		if (retired_at <= best || gs_lookup_timestamp(&cursor, KEY_CREATED_AT, DT_NOEND) > signer->reported_at)
+			continue;
+		best = retired_at;
+		signer->kid = gs_lookup_text(&cursor, KEY_KID);
+		signer->key = gs_lookup_bytea(&cursor, KEY_KEY);
+	}
+	gs_lookup_close(&cursor);
+	gs_plan_thaw();
+	return signer->kid != NULL;
+}
+
+static int64 rate_of(const pg_uuid_t *terminal)
+{
+	const GsKey id = GS_KEY_UUID(1, terminal);
+	char *plan = NULL;
+	GsCursor cursor;
+	int64 rate = 0;
+
+	if (gs_lookup_one(&cursor, &terminal_lookup, &id, 1))
+		plan = gs_lookup_text(&cursor, 1);
+	gs_lookup_close(&cursor);
+	if (plan != NULL) {
+		const GsKey name = GS_KEY_TEXT(1, CStringGetTextDatum(plan));
+
+		if (gs_lookup_one(&cursor, &plan_lookup, &name, 1))
+			rate = gs_lookup_int64(&cursor, 1, 0);
+		gs_lookup_close(&cursor);
+	}
+	return rate;
+}
 
 static json_int_t unix_s(TimestampTz time)
 {
@@ -80,23 +180,21 @@ GsDesignation gs_ticketing_issue(const GsTicketScope *scope)
 
 bool gs_ticketing_try(const GsTicketScope *scope, GsDesignation *designation)
 {
-	Datum values[] = {UUIDPGetDatum(scope->device), Int32GetDatum(gs_ticket_lifetime_s),
-					  Int64GetDatum(gs_device_silent_intervals), UUIDPGetDatum(scope->terminal)};
-	int64 now_s, rate;
-	char *server, *kid, *jti;
-	bytea *key;
+	/* In whole seconds: the ticket says no fraction. */
+	const TimestampTz now = GetCurrentTransactionStartTimestamp() / USECS_PER_SEC * USECS_PER_SEC;
+	Signer signer;
+	char *server, *jti;
 
-	if (gs_plan_run(&key_plan, values, NULL, 1) == 0 || gs_result_isnull(0, 3))
+	if (!find_device(scope->device, &signer) || !find_key(scope->device, &signer))
 		return false;
-	server = gs_reply_uuid_text(gs_result_uuid(0, 1));
-	designation->url = psprintf("%s/v1/objects/%s", gs_result_text(0, 2), gs_reply_uuid_text(scope->object));
-	designation->expires_at = gs_result_timestamp(0, 7);
-	kid = gs_result_text(0, 3);
-	key = gs_result_bytea(0, 4);
-	jti = gs_reply_uuid_text(gs_result_uuid(0, 5));
-	now_s = gs_result_int64(0, 6);
-	rate = gs_result_int64(0, 8);
+	signer.server = this_server();
+	signer.rate = rate_of(scope->terminal);
+	server = gs_reply_uuid_text(&signer.server);
+	designation->url = psprintf("%s/v1/objects/%s", signer.url, gs_reply_uuid_text(scope->object));
+	designation->expires_at = now + gs_ticket_lifetime_s * USECS_PER_SEC;
+	jti = gs_reply_uuid_text(DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum)0)));
 	/* Made last: nothing raises between the making of the claims and the signer, which frees them. */
-	designation->ticket = gs_session_sign("gs-ticket", kid, key, make_claims(scope, server, jti, now_s, rate));
+	designation->ticket =
+		gs_session_sign("gs-ticket", signer.kid, signer.key, make_claims(scope, server, jti, unix_s(now), signer.rate));
 	return true;
 }

@@ -13,6 +13,7 @@
 
 #include "access.h"
 #include "errcodes.h"
+#include "lookup.h"
 #include "placement.h"
 #include "plan.h"
 #include "quota.h"
@@ -34,6 +35,9 @@ static GsPlan find_share_plan = {
 	.types = {UUIDOID, TEXTOID},
 	.by_key = true,
 };
+
+/* Of shares that are pending or stored. */
+static GsLookup share_name_lookup = {.table = "share", .index = "share_owner_name", .columns = {"id"}};
 
 static GsPlan make_share_plan = {
 	.sql = "INSERT INTO groupshare.share (home, owner, name, size_bytes, sha256, all_groups)"
@@ -71,12 +75,23 @@ static void check_groups(const GsRequest *request, const GsNotice *notice)
 		gs_access_require(&request->terminal->id, &notice->groups[i], GS_ROLE_MEMBER);
 }
 
+/* Most notices are of new shares: for them the index's word is enough. */
+static bool name_is_taken(const Datum *owner_and_name)
+{
+	const GsKey keys[] = {{1, BTEqualStrategyNumber, F_UUID_EQ, owner_and_name[0]}, GS_KEY_TEXT(2, owner_and_name[1])};
+	GsCursor cursor;
+	bool taken = gs_lookup_one(&cursor, &share_name_lookup, keys, lengthof(keys));
+
+	gs_lookup_close(&cursor);
+	return taken;
+}
+
 static KnownShare *find_share(const GsTerminal *owner, const char *name)
 {
 	Datum values[] = {UUIDPGetDatum(&owner->id), CStringGetTextDatum(name)};
 	KnownShare *share;
 
-	if (gs_plan_run(&find_share_plan, values, NULL, 0) == 0)
+	if (!name_is_taken(values) || gs_plan_run(&find_share_plan, values, NULL, 0) == 0)
 		return NULL;
 	share = palloc(sizeof(*share));
 	share->id = *gs_result_uuid(0, 1);

@@ -86,6 +86,13 @@ COMMENT ON FUNCTION groupshare.device_work_done(bigint, bigint[]) IS
 
 -- Placement ---------------------------------------------------------------------------------------------------------------
 
+CREATE FUNCTION groupshare.placement_objection(state text, name text, epoch bigint, reported_at timestamptz, report_interval_ms int,
+    read_only boolean, capacity_bytes bigint, capacity_limit_bytes bigint, available_bytes bigint, high_water_percent int,
+    headroom_bytes bigint, size bigint, avoid text[]) RETURNS text
+    AS 'MODULE_PATHNAME', 'gs_placement_objection' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL SAFE;
+COMMENT ON FUNCTION groupshare.placement_objection(text, text, bigint, timestamptz, int, boolean, bigint, bigint, bigint, int, bigint, bigint, text[]) IS
+    'why a device with these columns of device and device_ledger takes no upload of this size; NULL: it does';
+
 CREATE FUNCTION groupshare.explain_placement(terminal text, size bigint, avoid text[] DEFAULT '{}', peer inet DEFAULT NULL)
     RETURNS TABLE (device text, location text, distance int, capacity_bytes bigint, free_bytes bigint,
         reserved_bytes bigint, staged_bytes bigint, available_bytes bigint, score float8, candidate boolean, reason text)

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Index look-ups without the executor. Invariants: the current role's right to read the table (to lock rows of it: to
+ * update it) is checked as for a statement; a scan goes by an MVCC snapshot, so that it also takes the predicate locks
+ * of SERIALIZABLE; locks on tables stay until the transaction ends.
+ *
+ * What a GsLookup's names mean is looked up once, and again when anything in the catalog has changed.
+ */
+#include "postgres.h"
+
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "lookup.h"
+#include "plan.h"
+
+static uint64 catalog_state = 0;
+
+static void catalog_changed(Datum unused, Oid relation)
+{
+	catalog_state++;
+}
+
+static Oid relation_by_name(const char *name, Oid schema)
+{
+	Oid oid = get_relname_relid(name, schema);
+
+	if (!OidIsValid(oid))
+		elog(ERROR, "groupshare.%s is missing", name);
+	return oid;
+}
+
+static void learn(GsLookup *lookup)
+{
+	Oid schema;
+
+	if (catalog_state == 0) {
+		CacheRegisterRelcacheCallback(catalog_changed, (Datum)0);
+		catalog_state = 1;
+	}
+	if (lookup->known == catalog_state)
+		return;
+	schema = get_namespace_oid("groupshare", false);
+	lookup->table_oid = relation_by_name(lookup->table, schema);
+	lookup->index_oid = relation_by_name(lookup->index, schema);
+	for (int i = 0; i < GS_LOOKUP_COLUMNS && lookup->columns[i] != NULL; i++) {
+		lookup->numbers[i] = get_attnum(lookup->table_oid, lookup->columns[i]);
+		if (lookup->numbers[i] == InvalidAttrNumber)
+			elog(ERROR, "groupshare.%s has no column %s", lookup->table, lookup->columns[i]);
+	}
+	lookup->known = catalog_state;
+}
+
+static void require(const GsLookup *lookup, AclMode mode)
+{
+	AclResult result = pg_class_aclcheck(lookup->table_oid, GetUserId(), mode);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_TABLE, lookup->table);
+}
+
+void gs_lookup_open(GsCursor *cursor, GsLookup *lookup)
+{
+	learn(lookup);
+	require(lookup, ACL_SELECT);
+	cursor->lookup = lookup;
+	cursor->table = table_open(lookup->table_oid, AccessShareLock);
+	cursor->index = index_open(lookup->index_oid, AccessShareLock);
+	cursor->row = table_slot_create(cursor->table, NULL);
+	cursor->scan = NULL;
+}
+
+static void end_scan(GsCursor *cursor)
+{
+	ExecClearTuple(cursor->row);
+	if (cursor->scan != NULL)
+		index_endscan(cursor->scan);
+	cursor->scan = NULL;
+}
+
+void gs_lookup_close(GsCursor *cursor)
+{
+	end_scan(cursor);
+	ExecDropSingleTupleTableSlot(cursor->row);
+	index_close(cursor->index, NoLock);
+	table_close(cursor->table, NoLock);
+}
+
+void gs_lookup_find(GsCursor *cursor, const GsKey *keys, int count)
+{
+	ScanKeyData scan_keys[GS_LOOKUP_KEYS];
+
+	Assert(count <= GS_LOOKUP_KEYS);
+	for (int i = 0; i < count; i++)
+		ScanKeyEntryInitialize(&scan_keys[i], 0, keys[i].column, keys[i].strategy, InvalidOid,
+							   cursor->index->rd_indcollation[keys[i].column - 1], keys[i].compare, keys[i].value);
+	end_scan(cursor);
+	cursor->scan = index_beginscan(cursor->table, cursor->index, GetActiveSnapshot(), count, 0);
+	index_rescan(cursor->scan, scan_keys, count, NULL, 0);
+}
+
+bool gs_lookup_next(GsCursor *cursor)
+{
+	return index_getnext_slot(cursor->scan, ForwardScanDirection, cursor->row);
+}
+
+bool gs_lookup_one(GsCursor *cursor, GsLookup *lookup, const GsKey *keys, int count)
+{
+	bool found;
+
+	gs_lookup_open(cursor, lookup);
+	gs_plan_freeze();
+	gs_lookup_find(cursor, keys, count);
+	found = gs_lookup_next(cursor);
+	if (found)
+		ExecMaterializeSlot(cursor->row);
+	index_endscan(cursor->scan);
+	cursor->scan = NULL;
+	gs_plan_thaw();
+	return found;
+}
+
+/* As nodeLockRows.c does it. */
+bool gs_lookup_lock(GsCursor *cursor, LockWaitPolicy wait)
+{
+	const int flags =
+		TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS | (IsolationUsesXactSnapshot() ? 0 : TUPLE_LOCK_FLAG_FIND_LAST_VERSION);
+	ItemPointerData at = cursor->row->tts_tid;
+	TM_FailureData failure;
+	TM_Result result;
+
+	require(cursor->lookup, ACL_UPDATE);
+	gs_plan_freeze();
+	result = table_tuple_lock(cursor->table, &at, GetActiveSnapshot(), cursor->row, GetCurrentCommandId(false),
+							  LockTupleNoKeyExclusive, wait, flags, &failure);
+	gs_plan_thaw();
+	if ((result == TM_Updated || result == TM_Deleted) && IsolationUsesXactSnapshot())
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("could not serialize access due to concurrent update")));
+	if (result == TM_Ok || result == TM_WouldBlock || result == TM_Deleted)
+		return result == TM_Ok;
+	elog(ERROR, "could not lock a row of groupshare.%s: %d", cursor->lookup->table, (int)result);
+}
+
+Datum gs_lookup_datum(const GsCursor *cursor, int col, bool *isnull)
+{
+	return slot_getattr(cursor->row, cursor->lookup->numbers[col - 1], isnull);
+}
+
+bool gs_lookup_isnull(const GsCursor *cursor, int col)
+{
+	return slot_attisnull(cursor->row, cursor->lookup->numbers[col - 1]);
+}
+
+int64 gs_lookup_int64(const GsCursor *cursor, int col, int64 if_null)
+{
+	bool isnull;
+	Datum value = gs_lookup_datum(cursor, col, &isnull);
+
+	return isnull ? if_null : DatumGetInt64(value);
+}
+
+int32 gs_lookup_int32(const GsCursor *cursor, int col, int32 if_null)
+{
+	bool isnull;
+	Datum value = gs_lookup_datum(cursor, col, &isnull);
+
+	return isnull ? if_null : DatumGetInt32(value);
+}
+
+bool gs_lookup_bool(const GsCursor *cursor, int col)
+{
+	bool isnull;
+	Datum value = gs_lookup_datum(cursor, col, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+double gs_lookup_float8(const GsCursor *cursor, int col, double if_null)
+{
+	bool isnull;
+	Datum value = gs_lookup_datum(cursor, col, &isnull);
+
+	return isnull ? if_null : DatumGetFloat8(value);
+}
+
+TimestampTz gs_lookup_timestamp(const GsCursor *cursor, int col, TimestampTz if_null)
+{
+	return gs_lookup_int64(cursor, col, if_null);
+}
+
+char *gs_lookup_text(const GsCursor *cursor, int col)
+{
+	bool isnull;
+	Datum value = gs_lookup_datum(cursor, col, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+pg_uuid_t gs_lookup_uuid(const GsCursor *cursor, int col)
+{
+	bool isnull;
+	Datum value = gs_lookup_datum(cursor, col, &isnull);
+
+	if (isnull)
+		elog(ERROR, "unexpected NULL in groupshare.%s", cursor->lookup->table);
+	return *DatumGetUUIDP(value);
+}
+
+bytea *gs_lookup_bytea(const GsCursor *cursor, int col)
+{
+	bool isnull;
+	Datum value = gs_lookup_datum(cursor, col, &isnull);
+
+	return isnull ? NULL : DatumGetByteaPCopy(value);
+}
