@@ -29,8 +29,7 @@ bench-tools: $(BENCH_TOOLS)
 bench: deps
 	@bench/install-peers
 	@$(MAKE) --no-print-directory all private-pg bench-tools >/dev/null
-	@$(AS_USER) bench/run 3>$(BUILD)/bench.json.new
-	@mv $(BUILD)/bench.json.new $(BUILD)/bench.json
+	@$(AS_USER) bench/run 3>$(BUILD)/bench.json
 
 bench-placement: deps
 	@$(MAKE) --no-print-directory $(BUILD)/bench/placement_sim private-pg >/dev/null
