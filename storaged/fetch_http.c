@@ -11,6 +11,7 @@
 
 #define CONNECT_TIMEOUT_S 10
 #define BUFFER_BYTES (256L << 10)
+#define ERROR_BODY_MOST 65536
 
 /* An option that is not taken, for want of memory, would leave libcurl's default, which for one believes other
  * authorities. */
@@ -28,6 +29,7 @@ typedef struct Exchange {
 	GsFetchHttpResult result; /* of a callback that ended it */
 	bool checked;             /* the answer's head was found good */
 	bool other;               /* ETag or Content-Range are not the ones asked for */
+	size_t error_bytes;       /* of the body of an error */
 } Exchange;
 
 bool gs_fetch_http_start(const char **why)
@@ -129,9 +131,12 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *arg)
 	GsFetchRequest *request = exchange->request;
 
 	(void)one;
-	/* The body of an error says nothing that its status doesn't. */
-	if (!exchange->checked && !head_is_good(exchange))
-		return exchange->result == GS_FETCH_HTTP_OK ? size : CURL_WRITEFUNC_ERROR;
+	/* Of an error's body, which says nothing that its status doesn't, as much as keeps a connection in use. */
+	if (!exchange->checked && !head_is_good(exchange)) {
+		exchange->error_bytes += size;
+		return exchange->result == GS_FETCH_HTTP_OK && exchange->error_bytes <= ERROR_BODY_MOST ? size
+																								: CURL_WRITEFUNC_ERROR;
+	}
 	if (request->stopped(request->owner))
 		exchange->result = GS_FETCH_HTTP_STOPPED;
 	else if (!request->take(request->owner, (const uint8_t *)bytes, size))
@@ -256,7 +261,7 @@ GsFetchHttpResult gs_fetch_http_get(GsFetchHttp *http, GsFetchRequest *request)
 	curl_slist_free_all(fields);
 	if (exchange.result != GS_FETCH_HTTP_OK)
 		return exchange.result;
-	if (code == CURLE_OK)
+	if (code == CURLE_OK || exchange.error_bytes > ERROR_BODY_MOST)
 		return judge_status(&exchange);
 	snprintf(request->why, sizeof(request->why), "%s", detail[0] != '\0' ? detail : curl_easy_strerror(code));
 	return code == CURLE_OUT_OF_MEMORY ? GS_FETCH_HTTP_NO_MEMORY : GS_FETCH_HTTP_UNREACHABLE;
