@@ -83,7 +83,7 @@ int gs_file_publish(const char *from, const char *to, bool replace, GsErrorBox *
 	return sync_directory_of(to, box);
 }
 
-static int write_all(int fd, const char *data, size_t size)
+int gs_file_write_all(int fd, const char *data, size_t size)
 {
 	while (size > 0) {
 		ssize_t n = write(fd, data, size);
@@ -111,7 +111,7 @@ int gs_file_write(const char *path, const void *data, size_t size, bool replace,
 	fd = mkostemp(temp, O_CLOEXEC);
 	if (fd < 0)
 		return gs_error_errno(box, NULL, "cannot create %s", temp);
-	if (write_all(fd, data, size) != 0 || fsync(fd) != 0) {
+	if (gs_file_write_all(fd, data, size) != 0 || fsync(fd) != 0) {
 		status = gs_error_errno(box, NULL, "cannot write %s", temp);
 		close(fd);
 	} else if (close(fd) != 0) {

@@ -14,6 +14,9 @@
 /* Makes `path` and its missing parents with mode 0700. */
 __attribute__((warn_unused_result)) int gs_file_make_directory(const char *path, GsErrorBox *box);
 
+/* All of it, however many calls it takes. 0, or -1 with errno. */
+__attribute__((warn_unused_result)) int gs_file_write_all(int fd, const char *data, size_t size);
+
 /*
  * `path` holds exactly `data` (mode 0600) or what it held before, also after a power cut. `replace` false: an existing
  * file is left alone and the result is GS_CLIENT_CONFLICT.

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/file.h"
 #include "client/name.h"
 #include "client/put.h"
 
@@ -119,21 +120,6 @@ static int spool_file(GsPut *put)
 	return put->own_fd ? GS_CLIENT_OK : gs_error_errno(box, SPOOL_HINT, "cannot keep the input in %s", directory);
 }
 
-static int write_full(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		data += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
 /* The rest of a descriptor whose size nobody knows becomes a file; the digest is made on the way. */
 static int spool(GsPut *put)
 {
@@ -147,7 +133,7 @@ static int spool(GsPut *put)
 			return gs_error_errno(box, NULL, "cannot read %s", put->want->path);
 		if (n == 0)
 			break;
-		if (write_full(put->fd, put->piece, (size_t)n) != 0)
+		if (gs_file_write_all(put->fd, put->piece, (size_t)n) != 0)
 			return gs_error_errno(box, SPOOL_HINT, "cannot keep the input");
 		if (!gs_digest_add(put->digest, put->piece, (size_t)n))
 			return gs_error_memory(box);
