@@ -63,3 +63,27 @@ CREATE TRIGGER share_page_all AFTER TRUNCATE ON groupshare.share
     FOR EACH STATEMENT EXECUTE FUNCTION groupshare.page_of_all();
 CREATE TRIGGER share_group_page_all AFTER TRUNCATE ON groupshare.share_group
     FOR EACH STATEMENT EXECUTE FUNCTION groupshare.page_of_all();
+
+-- Also for rows that replication brings, and for whoever sets session_replication_role.
+ALTER TABLE groupshare.membership
+    ENABLE ALWAYS TRIGGER membership_page_new,
+    ENABLE ALWAYS TRIGGER membership_page_came,
+    ENABLE ALWAYS TRIGGER membership_page_moved,
+    ENABLE ALWAYS TRIGGER membership_page_gone,
+    ENABLE ALWAYS TRIGGER membership_page_all;
+ALTER TABLE groupshare.sharing_group
+    ENABLE ALWAYS TRIGGER sharing_group_page;
+ALTER TABLE groupshare.share
+    ENABLE ALWAYS TRIGGER share_page_new,
+    ENABLE ALWAYS TRIGGER share_page,
+    ENABLE ALWAYS TRIGGER share_page_gone,
+    ENABLE ALWAYS TRIGGER share_page_all;
+ALTER TABLE groupshare.share_group
+    ENABLE ALWAYS TRIGGER share_group_page,
+    ENABLE ALWAYS TRIGGER share_group_page_all;
+ALTER TABLE groupshare.server
+    ENABLE ALWAYS TRIGGER server_page;
+ALTER TABLE groupshare.self
+    ENABLE ALWAYS TRIGGER self_page;
+ALTER TABLE groupshare.terminal
+    ENABLE ALWAYS TRIGGER terminal_page;
