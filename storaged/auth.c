@@ -2,6 +2,8 @@
 /* Tickets to problems; see auth.h. */
 #include "storaged/auth.h"
 
+#include <string.h>
+
 #include "daemon/response.h"
 
 static void refuse(GsStream *stream, GsTicketError error)
@@ -28,6 +30,16 @@ void gs_auth_greet(GsStream *stream)
 {
 	if (gs_stream_header(stream, "tus-resumable") != NULL)
 		gs_stream_promise_header(stream, "tus-resumable", "1.0.0");
+}
+
+const char *gs_auth_method(const GsStream *stream)
+{
+	const char *method = gs_stream_method(stream);
+	const char *meant = gs_stream_header(stream, "x-http-method-override");
+
+	if (strcmp(method, "POST") != 0 || meant == NULL || gs_stream_header(stream, "tus-resumable") == NULL)
+		return method;
+	return strcmp(meant, "PATCH") == 0 || strcmp(meant, "DELETE") == 0 ? meant : method;
 }
 
 bool gs_auth_check(GsStream *stream, const GsStore *store, GsTicket *ticket)
@@ -61,7 +73,7 @@ bool gs_auth_check(GsStream *stream, const GsStore *store, GsTicket *ticket)
 		gs_problem_send(stream, 403, "ticket_scope", "the ticket is for another object", NULL, 0);
 		return false;
 	}
-	if ((ticket->methods & gs_ticket_method(gs_stream_method(stream))) == 0) {
+	if ((ticket->methods & gs_ticket_method(gs_auth_method(stream))) == 0) {
 		gs_problem_send(stream, 403, "ticket_scope", "the ticket does not allow this method", NULL, 0);
 		return false;
 	}

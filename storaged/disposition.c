@@ -30,8 +30,12 @@ void gs_disposition_format(const char *name, char out[GS_DISPOSITION_MAX])
 		return;
 	}
 	end = stpcpy(out, "attachment; filename=\"");
-	for (size_t i = 0; i < size; i++)
-		*end++ = is_plain((unsigned char)name[i]) ? name[i] : '_';
+	for (size_t i = 0; i < size; i++) {
+		if (is_plain((unsigned char)name[i]))
+			*end++ = name[i];
+		else if (((unsigned char)name[i] & 0xC0) != 0x80) /* one for a character, whatever its bytes are */
+			*end++ = '_';
+	}
 	end = stpcpy(end, "\"; filename*=UTF-8''");
 	for (size_t i = 0; i < size; i++) {
 		unsigned char c = (unsigned char)name[i];

@@ -9,6 +9,7 @@
 
 #include "daemon/response.h"
 #include "storaged/auth.h"
+#include "storaged/delete.h"
 #include "storaged/get.h"
 #include "storaged/upload.h"
 
@@ -33,7 +34,8 @@ static GsPatchFields read_fields(const GsStream *stream)
 						   .content_type = gs_stream_header(stream, "content-type"),
 						   .offset = gs_stream_header(stream, "upload-offset"),
 						   .complete = gs_stream_header(stream, "upload-complete"),
-						   .checksum = gs_stream_header(stream, "upload-checksum")};
+						   .checksum = gs_stream_header(stream, "upload-checksum"),
+						   .length = gs_stream_header(stream, "upload-length")};
 }
 
 static bool protocol_accepted(GsStream *stream, const GsPatchFields *fields, GsPatchHead *head)
@@ -54,6 +56,8 @@ static const GsProblem *check_lengths(const GsPut *put)
 	int64_t length = gs_stream_content_length(put->transfer.stream);
 	uint64_t end = put->head.offset + (uint64_t)length; /* both below 2^63 */
 
+	if (put->head.has_length && put->head.length != put->offset.size)
+		return &gs_put_inconsistent;
 	if (length < 0)
 		return NULL;
 	if (end > put->offset.size && length > 0)
@@ -113,6 +117,7 @@ static void head_begin(GsStream *stream)
 static void options_begin(GsStream *stream)
 {
 	static const GsHeader headers[] = {{"allow", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"},
+									   {"accept-patch", GS_PATCH_TYPES},
 									   {"tus-resumable", "1.0.0"},
 									   {"tus-version", "1.0.0"},
 									   {"tus-extension", "checksum,expiration,termination"},
@@ -122,6 +127,47 @@ static void options_begin(GsStream *stream)
 	gs_stream_respond(stream, 204, headers, sizeof(headers) / sizeof(headers[0]), NULL, 0);
 }
 
+/* tus 1.0.0: who can send neither PATCH nor DELETE sends POST and says what it means. Nothing else is taken for another
+ * method than it is. */
+static void post_begin(GsStream *stream)
+{
+	static const GsHeader allow = {"allow", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"};
+	const char *method = gs_auth_method(stream);
+
+	gs_auth_greet(stream);
+	if (strcmp(method, "PATCH") == 0)
+		patch_begin(stream);
+	else if (strcmp(method, "DELETE") == 0)
+		gs_delete_handler.begin(stream);
+	else
+		gs_problem_send_with(stream, 405, "method_not_allowed",
+							 "POST is for tus clients that name PATCH or DELETE in X-HTTP-Method-Override", NULL, 0,
+							 &allow, 1);
+}
+
+static void post_data(GsStream *stream, const uint8_t *bytes, size_t size)
+{
+	if (strcmp(gs_auth_method(stream), "PATCH") == 0)
+		gs_put_data(stream, bytes, size);
+	else
+		gs_stream_consume(stream, size);
+}
+
+static void post_end(GsStream *stream)
+{
+	if (strcmp(gs_auth_method(stream), "PATCH") == 0)
+		gs_put_end(stream);
+}
+
+static void post_closed(GsStream *stream)
+{
+	if (strcmp(gs_auth_method(stream), "PATCH") == 0)
+		gs_transfer_closed(stream);
+	else
+		gs_delete_handler.closed(stream);
+}
+
+const GsHandler gs_post_handler = {.begin = post_begin, .data = post_data, .end = post_end, .closed = post_closed};
 const GsHandler gs_patch_handler = {
 	.begin = patch_begin, .data = gs_put_data, .end = gs_put_end, .closed = gs_transfer_closed};
 const GsHandler gs_head_handler = {.begin = head_begin, .closed = gs_transfer_closed};

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "daemon/response.h"
+#include "storaged/patch.h"
 #include "storaged/upload.h"
 
 #define FIELDS_MAX 10
@@ -15,7 +16,7 @@
 typedef struct Fields {
 	GsHeader headers[FIELDS_MAX];
 	size_t count;
-	char interop[8], offset[24], length[24], limit[48], expires[40], etag[GS_SHA256_HEX + 3],
+	char interop[8], offset[24], length[24], limit[80], expires[40], etag[GS_SHA256_HEX + 3],
 		digest[GS_SHA256_BASE64 + 16];
 } Fields;
 
@@ -52,36 +53,65 @@ static void add_expires(Fields *fields, int64_t until_s)
 	add(fields, "upload-expires", fields->expires);
 }
 
-/* RFC 9457, with the type and the members that the draft gives it. */
-static void send_mismatch(GsPut *put)
+/* RFC 9457, with the type that the draft has registered. */
+static json_t *registered(const GsPut *put, const GsProblem *problem, const char *type, const char *title)
 {
-	GsStream *stream = put->transfer.stream;
-	json_t *value = json_pack("{ss ss si ss ss ss sI sI}", "type",
-							  "https://iana.org/assignments/http-problem-types#mismatching-upload-offset", "title",
-							  "Conflict", "status", gs_put_mismatch.status, "code", gs_put_mismatch.code, "detail",
-							  gs_put_mismatch.detail, "request_id", gs_stream_request_id(stream), "expected-offset",
-							  (json_int_t)put->offset.written, "provided-offset", (json_int_t)put->head.offset);
-	char *text = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
-	Fields fields;
+	return json_pack("{ss ss si ss ss ss}", "type", type, "title", title, "status", problem->status, "code",
+					 problem->code, "detail", problem->detail, "request_id",
+					 gs_stream_request_id(put->transfer.stream));
+}
 
-	begin(&fields, put);
-	add_offset(&fields, put->offset.written, put->comparing);
-	add(&fields, "content-type", "application/problem+json");
-	gs_stream_respond(stream, gs_put_mismatch.status, fields.headers, fields.count, text,
+/* Steals `value`. The answer is about the upload, not what has become of it: not complete, also when it is stored. */
+static void send_registered(GsPut *put, int status, json_t *value, Fields *fields)
+{
+	char *text = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+
+	add(fields, "content-type", "application/problem+json");
+	gs_stream_respond(put->transfer.stream, status, fields->headers, fields->count, text,
 					  text != NULL ? strlen(text) : 0);
 	free(text);
 	json_decref(value);
+}
+
+/* With the members that the draft gives it. */
+static void send_mismatch(GsPut *put, Fields *fields)
+{
+	json_t *value = registered(put, &gs_put_mismatch,
+							   "https://iana.org/assignments/http-problem-types#mismatching-upload-offset", "Conflict");
+
+	if (value != NULL) {
+		json_object_set_new(value, "expected-offset", json_integer((json_int_t)put->offset.written));
+		json_object_set_new(value, "provided-offset", json_integer((json_int_t)put->head.offset));
+	}
+	add_offset(fields, put->offset.written, false);
+	send_registered(put, gs_put_mismatch.status, value, fields);
+}
+
+static void send_inconsistent(GsPut *put, Fields *fields)
+{
+	json_t *value =
+		registered(put, &gs_put_inconsistent,
+				   "https://iana.org/assignments/http-problem-types#inconsistent-upload-length", "Bad Request");
+
+	add(fields, "upload-complete", "?0");
+	send_registered(put, gs_put_inconsistent.status, value, fields);
 }
 
 void gs_patch_send_problem(GsPut *put, const GsProblem *problem)
 {
 	Fields fields;
 
+	begin(&fields, put);
 	if (problem == &gs_put_mismatch) {
-		send_mismatch(put);
+		send_mismatch(put, &fields);
 		return;
 	}
-	begin(&fields, put);
+	if (problem == &gs_put_inconsistent) {
+		send_inconsistent(put, &fields);
+		return;
+	}
+	if (problem->status == 415)
+		add(&fields, "accept-patch", GS_PATCH_TYPES);
 	/* cache-control is among what every problem has. */
 	gs_problem_send_with(put->transfer.stream, problem->status, problem->code, problem->detail, problem->hint,
 						 problem->retry_after_s, fields.headers + 1, fields.count - 1);
@@ -102,6 +132,15 @@ void gs_patch_send_stored(GsPut *put, int status, json_t *body)
 	free(text);
 }
 
+static void set_limits(Fields *fields, const GsPut *put, int64_t until_s)
+{
+	int64_t left_s = until_s != 0 ? until_s - gs_clock_now_s(&put->server->clock) : 0;
+	int used = snprintf(fields->limit, sizeof(fields->limit), "max-size=%" PRIu64, put->offset.size);
+
+	if (left_s > 0)
+		snprintf(fields->limit + used, sizeof(fields->limit) - (size_t)used, ", max-age=%" PRId64, left_s);
+}
+
 void gs_patch_send_offset(GsPut *put, uint64_t offset, int64_t until_s)
 {
 	bool stored = put->kind == GS_PUT_ASK && put->look == LOOK_STORED;
@@ -113,7 +152,7 @@ void gs_patch_send_offset(GsPut *put, uint64_t offset, int64_t until_s)
 	if (put->kind == GS_PUT_ASK) {
 		snprintf(fields.length, sizeof(fields.length), "%" PRIu64, put->offset.size);
 		add(&fields, "upload-length", fields.length);
-		snprintf(fields.limit, sizeof(fields.limit), "max-size=%" PRIu64, put->offset.size);
+		set_limits(&fields, put, until_s);
 		add(&fields, "upload-limit", fields.limit);
 	}
 	if (stored) {

@@ -71,6 +71,8 @@ GsPatchError gs_patch_read_head(const GsPatchFields *fields, GsPatchHead *head)
 		head->complete = GS_COMPLETE_NO;
 	else if (fields->complete != NULL)
 		return GS_PATCH_COMPLETE;
+	/* RFC 9651: a field that is not what it should be is none. */
+	head->has_length = read_number(fields->length, &head->length);
 	if (fields->checksum != NULL && !read_checksum(fields->checksum, head))
 		return GS_PATCH_CHECKSUM;
 	return GS_PATCH_OK;

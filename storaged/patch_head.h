@@ -12,7 +12,7 @@
 
 /* As they came; NULL when absent. */
 typedef struct GsPatchFields {
-	const char *tus_resumable, *interop, *content_type, *offset, *complete, *checksum;
+	const char *tus_resumable, *interop, *content_type, *offset, *complete, *checksum, *length;
 } GsPatchFields;
 
 typedef enum GsPatchComplete {
@@ -26,6 +26,8 @@ typedef struct GsPatchHead {
 	int interop; /* 8, 9; 0: not said, or another one */
 	uint64_t offset;
 	GsPatchComplete complete;
+	bool has_length; /* Upload-Length */
+	uint64_t length;
 	const EVP_MD *checksum; /* of the body; NULL: none */
 	uint8_t sum[EVP_MAX_MD_SIZE];
 } GsPatchHead;

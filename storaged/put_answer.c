@@ -25,8 +25,9 @@ const GsProblem gs_put_overloaded = {503, "try_again", "too many transfers", NUL
 const GsProblem gs_put_behind = {503, "unavailable", "too many objects wait for the control server", NULL, 10};
 const GsProblem gs_put_internal = {500, "internal", "the object could not be stored", NULL, 0};
 const GsProblem gs_put_mismatch = {409, "mismatching_upload_offset", "the upload has come to another offset", NULL, 0};
-const GsProblem gs_put_inconsistent = {400, "inconsistent_upload_length",
-									   "the part is the last one but does not end where the object does", NULL, 0};
+const GsProblem gs_put_inconsistent = {
+	400, "inconsistent_upload_length",
+	"the part is not the end of the object that it says to be, or Upload-Length is another length", NULL, 0};
 const GsProblem gs_put_checksum = {460, "checksum_mismatch", "the part is not what its checksum says",
 								   "send it again; nothing of it was kept", 0};
 /* Never sent: */

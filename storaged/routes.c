@@ -11,6 +11,7 @@ const GsRoute gs_storage_routes[] = {{"PUT", "/v1/objects/{object}", &gs_put_han
 									 {"GET", "/v1/objects/{object}", &gs_get_handler, NULL},
 									 {"HEAD", "/v1/objects/{object}", &gs_head_handler, NULL},
 									 {"PATCH", "/v1/objects/{object}", &gs_patch_handler, NULL},
+									 {"POST", "/v1/objects/{object}", &gs_post_handler, NULL},
 									 {"OPTIONS", "/v1/objects/{object}", &gs_options_handler, NULL},
 									 {"DELETE", "/v1/objects/{object}", &gs_delete_handler, NULL},
 									 {NULL, NULL, NULL, NULL}};

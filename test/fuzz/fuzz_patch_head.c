@@ -8,21 +8,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	char *lines[6];
+	char *lines[7];
 	GsPatchFields fields;
 	GsPatchHead head;
 
-	for (size_t i = 0; i < 6; i++) {
+	for (size_t i = 0; i < 7; i++) {
 		lines[i] = fuzz_line(&bytes, &size);
 		if (lines[i][0] == '\0') {
 			free(lines[i]);
 			lines[i] = NULL;
 		}
 	}
-	fields = (GsPatchFields){lines[0], lines[1], lines[2], lines[3], lines[4], lines[5]};
+	fields = (GsPatchFields){lines[0], lines[1], lines[2], lines[3], lines[4], lines[5], lines[6]};
 	if (gs_patch_read_protocol(&fields, &head) == GS_PATCH_OK && gs_patch_read_head(&fields, &head) == GS_PATCH_OK)
 		FUZZ_CHECK(head.offset <= (uint64_t)GS_SIZE_MAX);
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < 7; i++)
 		free(lines[i]);
 	return 0;
 }

@@ -71,10 +71,18 @@ is($reply->{headers}{'upload-offset'}, 200_000, 'with the right one');
 is_deeply([ @{ $reply->{json} }{qw(type expected-offset provided-offset)} ],
     [ 'https://iana.org/assignments/http-problem-types#mismatching-upload-offset', 200_000, 100_000 ], 'as the draft says');
 is_problem(patch($upload, 200_000, substr($content, 200_000) . 'x'), 400, 'size_mismatch', 'beyond the end');
-is_problem(patch($upload, 200_000, 'short', 'upload-complete' => '?1'), 400, 'inconsistent_upload_length', 'the last one, short');
+$reply = patch($upload, 200_000, 'short', 'upload-complete' => '?1');
+is_problem($reply, 400, 'inconsistent_upload_length', 'the last one, short');
+is($reply->{json}{type}, 'https://iana.org/assignments/http-problem-types#inconsistent-upload-length', 'as the draft says');
+is($reply->{headers}{'upload-complete'}, '?0', 'not complete');
+is_problem(patch($upload, 200_000, 'x', 'upload-length' => $size + 1), 400, 'inconsistent_upload_length', 'another length');
+like(ask($upload)->{headers}{'upload-limit'}, qr/^max-size=$size, max-age=\d+$/, 'how long it is kept');
 is_problem(patch($upload, '2e5', 'x'), 400, 'invalid_parameter', 'an offset that is no number');
 is_problem(patch($upload, 200_000, 'x', 'upload-complete' => '1'), 400, 'invalid_parameter', 'Upload-Complete that is no boolean');
-is_problem(patch($upload, 200_000, 'x', 'content-type' => 'text/plain'), 415, 'unsupported_media_type', 'another type');
+$reply = patch($upload, 200_000, 'x', 'content-type' => 'text/plain', 'upload-length' => $size);
+is_problem($reply, 415, 'unsupported_media_type', 'another type');
+my $types = 'application/partial-upload, application/offset+octet-stream';
+is($reply->{headers}{'accept-patch'}, $types, 'is told which there are');
 offset_is($upload, 200_000, 'after refusals');
 $reply = patch($upload, 200_000, substr($content, 200_000), 'upload-complete' => '?1');
 is_reply($reply, 201, 'the last part');
@@ -85,7 +93,9 @@ $reply = offset_is($upload, $size, 'stored');
 is($reply->{headers}{'upload-complete'}, '?1', 'complete');
 is($reply->{headers}{etag}, '"' . sha256_hex($content) . '"', 'its digest');
 is_reply(patch($upload, $size, ''), 201, 'the answer again');
-is_problem(patch($upload, 0, 'x'), 409, 'mismatching_upload_offset', 'more of what is stored');
+$reply = patch($upload, 0, 'x');
+is_problem($reply, 409, 'mismatching_upload_offset', 'more of what is stored');
+is($reply->{headers}{'upload-complete'}, '?0', 'is no answer about the whole');
 is_deeply(files_under($device, 'staging'), [], 'staging is empty');
 
 # Completed by an empty part, its digest promised.
@@ -109,6 +119,7 @@ is_reply($reply, 204, 'OPTIONS without a ticket');
 is_deeply([ @{ $reply->{headers} }{qw(tus-version tus-extension tus-checksum-algorithm)} ],
     [ '1.0.0', 'checksum,expiration,termination', 'sha1,sha256' ], 'what there is of tus');
 is($reply->{headers}{allow}, 'DELETE, GET, HEAD, OPTIONS, PATCH, PUT', 'Allow');
+is($reply->{headers}{'accept-patch'}, $types, 'Accept-Patch');
 $reply = patch($upload, 0, 'x', 'tus-resumable' => '0.2.2');
 is_problem($reply, 412, 'unsupported_version', 'another version of tus');
 is($reply->{headers}{'tus-version'}, '1.0.0', 'with the right one');
@@ -136,6 +147,7 @@ $reply = patch($upload, 50_000, $part, @tus, 'upload-checksum' => 'sha256 ' . en
 is_reply($reply, 204, 'the last part');
 is_deeply([ @{ $reply->{headers} }{qw(tus-resumable upload-offset)} ], [ '1.0.0', $size ], 'as tus says');
 stored_ok($upload, 'tus');
+my $stored = $upload;
 $upload = notice($ann, $size);
 is_reply(patch($upload, 0, 'x', @tus), 204, 'an upload to end');
 $reply = http('DELETE', $upload->{url}, token => $upload->{ticket}, headers => [@tus]);
@@ -143,6 +155,24 @@ is_reply($reply, 204, 'termination');
 is($reply->{headers}{'tus-resumable'}, '1.0.0', 'with the version');
 wait_for(sub { !@{ files_under($device, 'staging') } }, 'its bytes to go');
 offset_is($upload, 0, 'ended');
+
+# A client that can send neither PATCH nor DELETE says what its POST means; nobody else does.
+sub post {
+    my ($method, $body, @headers) = @_;
+    return http('POST', $upload->{url}, token => $upload->{ticket}, body => $body, headers => [ 'x-http-method-override' => $method, @headers ]);
+}
+my @part = ('upload-offset' => 0, 'content-type' => 'application/offset+octet-stream');
+$reply = post('PATCH', 'xyz', @part, @tus);
+is_reply($reply, 204, 'POST that means PATCH');
+is_deeply([ @{ $reply->{headers} }{qw(tus-resumable upload-offset)} ], [ '1.0.0', 3 ], 'is one');
+is_reply(post('DELETE', '', @tus), 204, 'POST that means DELETE');
+offset_is($upload, 0, 'is one');
+is_problem(post('PATCH', 'x', @part), 405, 'method_not_allowed', 'without tus');
+is_problem(post($_, 'x', @part, @tus), 405, 'method_not_allowed', "POST that means $_") for qw(PUT GET HEAD patch);
+my $read_only = designation($ann, { share => $stored->{share} });
+is_problem(http('POST', $read_only->{url}, token => $read_only->{ticket}, body => 'x', headers => [ 'x-http-method-override' => 'PATCH', @part, @tus ]),
+    403, 'ticket_scope', 'the ticket is held against what is meant');
+offset_is($upload, 0, 'after refusals');
 
 # Another starts over it; what a PUT leaves can't be resumed.
 is_reply(patch($upload, 0, 'y' x 500), 204, 'a part');

@@ -139,7 +139,7 @@ static void test_disposition(void **state)
 		{"a.txt", "attachment; filename=\"a.txt\"; filename*=UTF-8''a.txt"},
 		{"a b", "attachment; filename=\"a b\"; filename*=UTF-8''a%20b"},
 		{"\"\\\r\n", "attachment; filename=\"____\"; filename*=UTF-8''%22%5C%0D%0A"},
-		{"\xc3\xa9", "attachment; filename=\"__\"; filename*=UTF-8''%C3%A9"},
+		{"\xc3\xa9", "attachment; filename=\"_\"; filename*=UTF-8''%C3%A9"},
 		{"50%", "attachment; filename=\"50_\"; filename*=UTF-8''50%25"},
 		{"a;b='c'", "attachment; filename=\"a;b='c'\"; filename*=UTF-8''a%3Bb%3D%27c%27"},
 	};
