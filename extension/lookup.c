@@ -40,8 +40,10 @@ static Oid relation_by_name(const char *name, Oid schema)
 	return oid;
 }
 
+/* What changes while it looks is looked up again the next time. */
 static void learn(GsLookup *lookup)
 {
+	uint64 state;
 	Oid schema;
 
 	if (catalog_state == 0) {
@@ -50,6 +52,7 @@ static void learn(GsLookup *lookup)
 	}
 	if (lookup->known == catalog_state)
 		return;
+	state = catalog_state;
 	schema = get_namespace_oid("groupshare", false);
 	lookup->table_oid = relation_by_name(lookup->table, schema);
 	lookup->index_oid = relation_by_name(lookup->index, schema);
@@ -58,7 +61,7 @@ static void learn(GsLookup *lookup)
 		if (lookup->numbers[i] == InvalidAttrNumber)
 			elog(ERROR, "groupshare.%s has no column %s", lookup->table, lookup->columns[i]);
 	}
-	lookup->known = catalog_state;
+	lookup->known = state;
 }
 
 static void require(const GsLookup *lookup, AclMode mode)
