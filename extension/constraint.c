@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Rules over several rows, as triggers, so that they hold against a DBA's own UPDATE too. They fire on what changes
- * rows, not on INSERT, where pg_restore could not obey them (it loads groups before memberships). The administrator
- * rule is checked at commit under the group's lock with the newest snapshot: two transactions that each take one of the
- * last two administrators away can't both commit, at any isolation level.
+ * Rules over several rows, as triggers, so that they hold against a DBA's own UPDATE too. Those that pg_restore could
+ * not obey (it loads groups before memberships) judge an inserted row only when its time is this transaction's. The
+ * administrator rule is checked at commit under the group's lock with the newest snapshot: two transactions that each
+ * take one of the last two administrators away can't both commit, at any isolation level.
  */
 #include "postgres.h"
 
