@@ -222,6 +222,12 @@ void gs_control_set_conninfo(GsControl *control, const char *conninfo)
 	strcpy(control->link.conninfo, conninfo);
 }
 
+void gs_control_report(GsControl *control)
+{
+	control->report_due = true;
+	pump(control);
+}
+
 void gs_control_kick(GsControl *control)
 {
 	pump(control);

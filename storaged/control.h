@@ -19,6 +19,8 @@ GsControl *gs_control_start(struct GsStore *store, const char *name, const char 
 const char *gs_control_name(const GsControl *control);
 /* For the next connection. */
 void gs_control_set_conninfo(GsControl *control, const char *conninfo);
+/* There may be new work for this device: reports at once. */
+void gs_control_report(GsControl *control);
 /* A receipt was queued. */
 void gs_control_kick(GsControl *control);
 /* To be told to the server; what does not fit, GS_WORK_MAX at a time, the server repeats. */

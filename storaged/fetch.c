@@ -154,6 +154,14 @@ static void pass_stage(GsFetch *fetch)
 	gs_staged_add(fetch->store, staged);
 }
 
+/* A place is free. */
+static void wake_waiting(GsStore *store)
+{
+	for (size_t i = 0; i < store->server_count; i++)
+		if (store->servers[i].fetch_waits && store->servers[i].control != NULL)
+			gs_control_report(store->servers[i].control);
+}
+
 /* The handle is closed: the fetch may be freed. */
 static void closed(uv_handle_t *handle)
 {
@@ -181,6 +189,7 @@ static void finish(GsFetch *fetch)
 		pass_receipt(fetch, fetch->end == GS_FETCH_STORED);
 	else
 		give_up(fetch);
+	wake_waiting(fetch->store);
 }
 
 static void ended(uv_async_t *async)
@@ -263,6 +272,7 @@ static void start(GsStore *store, GsServer *server, const GsFetchOrder *order)
 		return;
 	}
 	store->fetching++;
+	server->fetch_turn = ++store->fetch_turns;
 	gs_active_add(&store->active, &fetch->active, &order->object, GS_ACTIVE_FETCH);
 	gs_store_begin_thread(store);
 	gs_metric_set(&gs_metric_fetches, (double)store->fetching);
@@ -288,15 +298,49 @@ static GsFetch *find(const GsStore *store, const GsUuid *object)
 
 static bool may_start(const GsStore *store, const GsServer *server, const GsUuid *object)
 {
-	return !store->draining && store->fetching < (size_t)store->settings->max_fetches &&
-		   server->receipt_count < (size_t)store->settings->max_receipts &&
+	return !store->draining && server->receipt_count < (size_t)store->settings->max_receipts &&
 		   gs_active_find(&store->active, object) == NULL;
+}
+
+static size_t running_of(const GsStore *store, const GsServer *server)
+{
+	const GsFetch *fetch;
+	size_t count = 0;
+
+	TAILQ_FOREACH(fetch, &store->fetches, link)
+	count += fetch->server == server && fetch->state == GS_FETCH_RUNNING ? 1 : 0;
+	return count;
+}
+
+/* Fewer running; of as many, longer since the last start. */
+static bool comes_before(const GsStore *store, const GsServer *a, const GsServer *b)
+{
+	size_t of_a = running_of(store, a), of_b = running_of(store, b);
+
+	return of_a != of_b ? of_a < of_b : a->fetch_turn < b->fetch_turn;
+}
+
+/* A control server with many copies to make, which asks as soon as one is done, leaves their turn to the others. */
+static bool has_place(const GsStore *store, const GsServer *server)
+{
+	if (store->fetching >= (size_t)store->settings->max_fetches)
+		return false;
+	for (size_t i = 0; i < store->server_count; i++) {
+		const GsServer *other = &store->servers[i];
+
+		if (other != server && other->fetch_waits && other->control != NULL && gs_control_announced(other->control) &&
+			comes_before(store, other, server))
+			return false;
+	}
+	return true;
 }
 
 void gs_fetch_take(GsStore *store, GsServer *server, const GsFetchOrder *orders, size_t count)
 {
+	bool waited = server->fetch_waits;
 	GsFetch *fetch;
 
+	server->fetch_waits = false;
 	TAILQ_FOREACH(fetch, &store->fetches, link)
 	fetch->listed = fetch->server != server;
 	for (size_t i = 0; i < count; i++) {
@@ -307,7 +351,10 @@ void gs_fetch_take(GsStore *store, GsServer *server, const GsFetchOrder *orders,
 			fetch->listed = true;
 			renew(fetch, order);
 		} else if (fetch == NULL && may_start(store, server, &order->object)) {
-			start(store, server, order);
+			if (has_place(store, server))
+				start(store, server, order);
+			else
+				server->fetch_waits = true;
 		}
 	}
 	TAILQ_FOREACH(fetch, &store->fetches, link)
@@ -317,6 +364,9 @@ void gs_fetch_take(GsStore *store, GsServer *server, const GsFetchOrder *orders,
 		if (fetch->state == GS_FETCH_RUNNING)
 			count_bytes(fetch);
 	}
+	/* It has had its turn. */
+	if (waited && !server->fetch_waits && store->fetching < (size_t)store->settings->max_fetches)
+		wake_waiting(store);
 }
 
 /* From outside -------------------------------------------------------------------------------------------------------

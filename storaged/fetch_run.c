@@ -15,7 +15,10 @@
 #include "storaged/fetch_http.h"
 #include "storaged/journal.h"
 
-#define TRIES 4 /* in a row without a byte */
+/* In a row without a byte. What has come already is worth more than the 15 s after which a dead source's silence is
+ * noticed. */
+#define TRIES 4
+#define TRIES_AMID 16
 #define RETRY_FIRST_MS 500
 #define RETRY_MOST_MS 8000
 #define TICKET_WAIT_MS 20000
@@ -146,7 +149,7 @@ static GsFetchHttpResult try_once(GsFetch *fetch, GsFetchHttp *http, char ticket
 /* `refused`: another ticket than that one ends the pause. */
 static void pause_between(GsFetch *fetch, unsigned failures, const char *refused)
 {
-	uint64_t pause_ms = (uint64_t)RETRY_FIRST_MS << failures, now = uv_hrtime(), end;
+	uint64_t pause_ms = (uint64_t)RETRY_FIRST_MS << (failures < 4 ? failures : 4), now = uv_hrtime(), end;
 
 	if (pause_ms > RETRY_MOST_MS)
 		pause_ms = RETRY_MOST_MS;
@@ -205,7 +208,7 @@ static GsFetchEnd transfer(GsFetch *fetch, GsFetchHttp *http)
 		keep(fetch);
 		end = judge_disk(fetch);
 		failures = fetch->stage.written_bytes > before ? 0 : failures + 1;
-		if (end == GS_FETCH_GOING && failures == TRIES)
+		if (end == GS_FETCH_GOING && failures == (fetch->stage.written_bytes > 0 ? TRIES_AMID : TRIES))
 			return GS_FETCH_SOURCE_UNREACHABLE;
 		if (end == GS_FETCH_GOING)
 			pause_between(fetch, failures, result == GS_FETCH_HTTP_REFUSED ? ticket : NULL);

@@ -58,8 +58,10 @@ typedef struct GsServer {
 	 * was measured last. The second is what a report says: a byte freed or acknowledged meanwhile is in neither sum.
 	 */
 	uint64_t staged_bytes, staged_floor_bytes;
-	bool working; /* a batch of deletions is under way */
-	bool fetched; /* since the last report: there may be more to fetch */
+	bool working;        /* a batch of deletions is under way */
+	bool fetched;        /* since the last report: there may be more to fetch */
+	bool fetch_waits;    /* an order of its last report has no place among max_fetches yet */
+	uint64_t fetch_turn; /* when it started one last, counted in starts; 0 = never */
 } GsServer;
 
 typedef struct GsStore {
@@ -94,6 +96,7 @@ typedef struct GsStore {
 	uv_timer_t pace_timer;
 	struct GsFetches fetches;
 	size_t fetching; /* of them running */
+	uint64_t fetch_turns;
 } GsStore;
 
 /* Disk work. Embedded in its owner, which must live until `done`; one at a time. */
