@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: PostgreSQL
+# Everything at once, over and over: groups, uploads whole and in parts, downloads, deletions, mistakes. What the daemons and the
+# database's backends hold of memory does not grow, and their descriptors are those of the start. A few rounds in make check, as long
+# as there is time with GS_LONG=1.
+use GroupShare::Test;
+use GroupShare::History;
+use GroupShare::Storage;
+
+plan skip_all => 'the sanitizers keep what is freed' if build() =~ /asan/;
+my $LONG    = $ENV{GS_LONG};
+my $cs      = new_control_server(name => 'cs1', fsync => 0);
+my $device  = add_device(servers => [$cs], name => 'd1', location => 'eu/a', settings => { storage => { report_interval_ms => 200 } });
+my $gateway = start_gateway(servers => [$cs], settings => { gateway => { pool_size => 2 } });
+my $ann     = new_terminal('ann@example.org', gateway => $gateway, server => $cs);
+my $group   = $ann->create_group('mixed', { join => { rule => 'anyone' } });
+my $history = GroupShare::History->new({ cs => $cs, identifier => 'ann@example.org' });
+$cs->sql(q{ALTER DATABASE gs SET groupshare.delete_hold = 0});
+
+my @paths = (
+    '/v1/groups/mine', '/v1/groups?name=mix&match=prefix', '/v1/groups?name=ixe&match=part', "/v1/groups/$group", '/v1/shares?limit=5',
+    '/v1/inquiries', '/v1/events?wait=0&cursor=0', '/v1/groups?name=', '/v1/nothing', '/v1/shares/not-a-uuid');
+
+# 100 requests over one connection, in the background; each path has one answer, whatever the round.
+my %answer;
+sub begin_asking {
+    my $dir = scratch('asking');
+    my $config = join "next\n", map {
+        join '', map {"$_\n"} 'silent', 'http2', 'max-time = 30', 'cacert = "' . tls_dir() . '/ca.pem"', 'output = "/dev/null"',
+            "header = \"authorization: Bearer $ann->{session}\"", "url = \"$gateway->{url}$paths[$_ % @paths]\"",
+            "write-out = \"%{stderr}$paths[$_ % @paths] %{http_code}\\n\""
+    } 0 .. 99;
+    spit("$dir/config", $config);
+    return GroupShare::Process->start(name => 'curl', command => [ 'curl', '--config', "$dir/config" ], log => "$dir/log", cwd => '/');
+}
+
+sub end_asking {
+    my ($client) = @_;
+    $client->wait(60);
+    my $log = $client->log;
+    $answer{$1}{$2}++ while $log =~ /^(\S+) (\d+)$/mg;
+    return;
+}
+
+# In two parts, from another offset than that of the first end: refused, and then right.
+sub in_parts {
+    my ($u) = @_;
+    my $bytes = slurp($u->{file});
+    my $end;
+    for my $part ([ 0, 8_000 ], [ 100, 5 ], [ 8_000, length $bytes ]) {
+        $end = http('PATCH', $u->{url}, token => $u->{ticket}, body => substr($bytes, $part->[0], $part->[1]),
+            headers => [ 'upload-offset' => $part->[0], 'content-type' => 'application/partial-upload' ]);
+    }
+    return $history->heard($u, $end);
+}
+
+sub backends { return split /\n/, $cs->sql(q{SELECT pid FROM pg_stat_activity WHERE usename IN ('gateway', 'd1') OR backend_type ~ 'groupshare'}) }
+sub descriptors { my ($pid) = @_; my @all = glob "/proc/$pid/fd/*"; return scalar @all }
+sub own_kib { my ($pid) = @_; return slurp("/proc/$pid/status") =~ /^RssAnon:\s+(\d+)/m ? $1 : 0 }
+
+my @before;
+sub round {
+    my @asking = map { begin_asking() } 1 .. 2;
+    my @whole  = $history->notices(20, 20_000);
+    $history->load(2, \@whole);
+    my ($parts) = $history->notices(1, 20_000);
+    my $end = in_parts($parts);
+    end_asking($_) for @asking;
+    $history->load_end;
+    my @wrong = $history->check;
+    $history->delete($_) for @before;
+    @before = (@whole, $parts);
+    return ($end eq 'ok' ? () : "in parts: $end", @wrong);
+}
+
+sub measured {
+    wait_for(sub { !@{ files_under($device, 'staging') } }, 'uploads to end');
+    my %pid = (gateway => worker_of($gateway), device => worker_of($device));
+    my @backends = backends();
+    my %own = ((map { $_ => own_kib($pid{$_}) } keys %pid), backends => eval { my $sum = 0; $sum += own_kib($_) for @backends; $sum });
+    return (\%own, { map { $_ => descriptors($pid{$_}) } keys %pid }, "@pid{qw(gateway device)} @{[ sort @backends ]}");
+}
+
+# Until caches are full: each backend has met each statement.
+my @wrong = map { round() } 1 .. 4;
+my ($memory, $open, $who) = measured();
+my ($rounds, $now, $open_now, $who_now) = (0);
+until ($rounds >= ($LONG ? 100 : 4) && (!$LONG || !$ENV{GS_SOAK_SECONDS} || time_is_up())) {
+    push @wrong, round();
+    $rounds++;
+}
+($now, undef, $who_now) = measured();
+is_deeply(\@wrong, [], "$rounds rounds: " . $history->acknowledged . ' uploads acknowledged, all there and right');
+is_deeply([ grep { keys %{ $answer{$_} } != 1 } @paths ], [], 'each question had one answer') or diag(explain(\%answer));
+is($who_now, $who, 'nobody was started anew');
+cmp_ok($now->{$_}, '<=', $memory->{$_} * 1.05 + 1024, "memory of $_: $memory->{$_} KiB, then $now->{$_}") for sort keys %{$memory};
+for my $daemon ([ gateway => $gateway ], [ device => $device ]) {
+    my ($name, $it) = @{$daemon};
+    ok(eval { wait_for(sub { descriptors(worker_of($it)) <= $open->{$name} }, 'descriptors', 20) }, "descriptors of $name: $open->{$name}, as before");
+}
+tell_soak("$rounds rounds, " . join ', ', map {"$_ $memory->{$_} -> $now->{$_} KiB"} sort keys %{$memory});
+done_testing;
