@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * A download; see get.h. One job at a time: OPENING (sidecar and data), then reads into two buffers ahead of the
- * socket, which bound the memory, then CLOSING (a close may free a deleted file's blocks, which takes long). The stream
- * may close at any time; the download is freed by its last job.
+ * socket, which bound the memory, then CLOSING (a close may free a deleted file's blocks, which takes long). Of an
+ * object that fits into one buffer and is asked for as a whole, the first job does it all: each job is a switch of
+ * threads there and back, which costs more than the bytes. The stream may close at any time; the download is freed by
+ * its last job.
  */
 #include "storaged/get.h"
 
@@ -46,6 +48,8 @@ typedef struct Get {
 	bool running; /* a job is on the pool */
 	GsJob job;
 	GsSidecar sidecar;
+	bool whole;      /* asked for without range and conditions */
+	bool read_early; /* by the job that opened it, all of it; its result is still to be taken */
 	int fd, error;
 	bool resized; /* the file is not as long as its sidecar says */
 	GsRange range;
@@ -107,7 +111,12 @@ static void close_done(void *owner)
 static void get_close(Get *get)
 {
 	set_state(get, GET_CLOSING);
-	submit(get, close_run, close_done);
+	if (get->fd >= 0) {
+		submit(get, close_run, close_done);
+	} else {
+		close_run(get);
+		close_done(get);
+	}
 }
 
 /* Reading ahead of the socket ----------------------------------------------------------------------------------------
@@ -162,17 +171,14 @@ static void read_ahead(Get *get)
 	submit(get, read_run, read_done);
 }
 
-static void read_done(void *owner)
+static void tell_damage(Get *get)
 {
-	Get *get = owner;
-
-	get->running = false;
 	if (get->read_error == EBADMSG || get->read_error == ENODATA || get->read_error == EIO)
 		gs_damage_found(get->store, &get->sidecar, get->read_error == EBADMSG ? get->found : NULL);
-	if (get->transfer.stream == NULL) {
-		get_close(get);
-		return;
-	}
+}
+
+static void take_read(Get *get)
+{
 	get->error = get->read_error;
 	if (get->error != 0) {
 		gs_log(GS_LOG_ERROR, gs_stream_request_id(get->transfer.stream), "cannot read an object", "object",
@@ -182,6 +188,19 @@ static void read_done(void *owner)
 		get->ready++;
 		read_ahead(get);
 	}
+}
+
+static void read_done(void *owner)
+{
+	Get *get = owner;
+
+	get->running = false;
+	tell_damage(get);
+	if (get->transfer.stream == NULL) {
+		get_close(get);
+		return;
+	}
+	take_read(get);
 	gs_stream_resume(get->transfer.stream);
 }
 
@@ -227,7 +246,7 @@ static bool prepare_buffers(Get *get)
 	get->read_end = get->range.offset + get->range.size;
 	get->to_send = get->range.size;
 	get->buffer_bytes = get->range.size < most ? (size_t)get->range.size : most;
-	for (size_t i = 0; i < BUFFERS; i++) {
+	for (size_t i = 0; i < BUFFERS && get->buffers[i] == NULL; i++) {
 		/* what fits into the first never needs the second */
 		if (i > 0 && get->range.size <= most)
 			break;
@@ -235,12 +254,13 @@ static bool prepare_buffers(Get *get)
 		if (get->buffers[i] == NULL)
 			return false;
 	}
-	if (get->range.size == get->sidecar.size_bytes && get->range.size > 0) {
+	if (get->range.size == get->sidecar.size_bytes && get->range.size > 0 && get->digest == NULL) {
 		get->digest = EVP_MD_CTX_new();
 		if (get->digest == NULL || EVP_DigestInit_ex(get->digest, EVP_sha256(), NULL) != 1)
 			return false;
 	}
-	posix_fadvise(get->fd, (off_t)get->read_at, (off_t)get->range.size, POSIX_FADV_SEQUENTIAL);
+	if (get->range.size > most)
+		posix_fadvise(get->fd, (off_t)get->read_at, (off_t)get->range.size, POSIX_FADV_SEQUENTIAL);
 	return true;
 }
 
@@ -294,14 +314,16 @@ static void send_object(Get *get, int status, const char *etag)
 				 get->range.offset + get->range.size - 1, get->sidecar.size_bytes);
 		headers[count++] = (GsHeader){"content-range", range};
 	}
-	if (!is_head && !prepare_buffers(get)) {
+	if (!is_head && !get->read_early && !prepare_buffers(get)) {
 		gs_problem_send(get->transfer.stream, 503, "try_again", "out of memory", NULL, 2);
 		return;
 	}
 	gs_metric_add(&gs_metric_downloads, is_head ? 0 : 1);
 	get->source.read = source_read;
 	gs_stream_respond_source(get->transfer.stream, status, headers, count, (int64_t)get->range.size, &get->source);
-	if (!is_head && get->range.size > 0)
+	if (get->read_early)
+		take_read(get);
+	else if (!is_head && get->range.size > 0)
 		read_ahead(get);
 }
 
@@ -371,8 +393,19 @@ static int open_object(Get *get)
 static void open_run(void *owner)
 {
 	Get *get = owner;
+	uint64_t size;
 
 	get->error = -open_object(get);
+	size = get->sidecar.size_bytes;
+	if (get->error != 0 || !get->whole || size == 0 || size > (uint64_t)get->store->settings->io_buffer_bytes)
+		return;
+	get->range = (GsRange){.size = size};
+	if (!prepare_buffers(get))
+		return; /* tried again, and answered, by send_object */
+	read_run(get);
+	get->read_early = true;
+	close(get->fd);
+	get->fd = -1;
 }
 
 static void open_done(void *owner)
@@ -383,6 +416,7 @@ static void open_done(void *owner)
 	get->running = false;
 	if (get->resized)
 		gs_damage_found(get->store, &get->sidecar, NULL);
+	tell_damage(get);
 	if (get->transfer.stream == NULL) {
 		get_close(get);
 		return;
@@ -427,6 +461,8 @@ void gs_get_begin(GsStream *stream, const GsTicket *ticket)
 	}
 	get->store = store;
 	get->fd = -1;
+	get->whole = strcmp(gs_stream_method(stream), "GET") == 0 && gs_stream_header(stream, "range") == NULL &&
+				 gs_stream_header(stream, "if-match") == NULL && gs_stream_header(stream, "if-none-match") == NULL;
 	gs_transfer_open(store, &get->transfer, stream, ticket, get_closed, paced_go);
 	submit(get, open_run, open_done);
 }
