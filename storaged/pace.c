@@ -10,6 +10,7 @@
 #define TICK_MS 50
 #define BURST_MS 250
 #define BURST_LEAST_BYTES (64 << 10)
+#define FILL_MOST_MS 1000000 /* times the greatest rate of a ticket, 2^53 - 1, it is still an int64_t */
 
 TAILQ_HEAD(GsPacedQueue, GsPaced);
 
@@ -37,9 +38,9 @@ static void fill(GsPace *pace)
 	int64_t most = burst_of(pace);
 
 	pace->filled_ms = now_ms;
-	/* After a long pause it is full, whatever the product would be. */
-	if (passed_ms > 3600000)
-		passed_ms = 3600000;
+	/* The worker was stopped for a while. */
+	if (passed_ms > FILL_MOST_MS)
+		passed_ms = FILL_MOST_MS;
 	pace->bytes += pace->rate_bytes / 1000 * (int64_t)passed_ms + pace->rate_bytes % 1000 * (int64_t)passed_ms / 1000;
 	if (pace->bytes > most)
 		pace->bytes = most;
