@@ -3,7 +3,8 @@
  * Maintenance: reservations and their shares expire, unanswered inquiries expire, spent challenges, old events, reports
  * and done work go, silent devices leave the search, and whoever waits for events is woken. Each kind works in bounded
  * batches and passes over rows that others hold, so a round is short, several may run at once, and what is left is
- * taken by the next round.
+ * taken by the next round. What fails is told in a warning and undone; the other kinds go on, since what goes wrong
+ * with one row, say one that a DBA has put there by hand, must not keep everybody else's from being done.
  *
  * Waking is done here and not by the transactions that write the events: NOTIFY in each of them would serialise their
  * commits.
@@ -18,6 +19,7 @@
 #include "lib/stringinfo.h"
 
 #include "event.h"
+#include "guard.h"
 #include "inquiry.h"
 #include "job.h"
 #include "ledger.h"
@@ -95,29 +97,105 @@ static bool wake_members(void)
 	return more;
 }
 
+static bool wake_all(void)
+{
+	bool more = wake(&wake_plan, EVENT_CHANNEL) == BATCH;
+
+	more |= wake_members();
+	return more | (wake(&wake_devices_plan, DEVICE_CHANNEL) == BATCH);
+}
+
+static bool expire_reservations(void)
+{
+	return gs_reservation_expire_due(BATCH) == BATCH;
+}
+
+static bool expire_inquiries(void)
+{
+	return gs_inquiry_expire(BATCH) == BATCH;
+}
+
+static bool sweep_terminals(void)
+{
+	return gs_terminal_sweep(BATCH) >= BATCH;
+}
+
+static bool sweep_events(void)
+{
+	bool more = gs_event_sweep(BATCH) == BATCH;
+
+	more |= gs_event_sweep_groups(BATCH) == BATCH;
+	return more | (gs_page_tag_sweep(BATCH) == BATCH);
+}
+
+static bool tend_devices(void)
+{
+	bool more =
+		gs_plan_run(&work_plan, (Datum[]){Int64GetDatum(BATCH), Int32GetDatum(WORK_KEPT_DAYS)}, NULL, 0) == BATCH;
+
+	more |= gs_ledger_close_silent(BATCH) == BATCH;
+	return more | (gs_ledger_forget(BATCH) == BATCH);
+}
+
+static bool tend_copies(void)
+{
+	return gs_replica_tend(BATCH) == BATCH;
+}
+
+static bool request_inventories(void)
+{
+	gs_inventory_request_due();
+	return false;
+}
+
+typedef struct Kind {
+	const char *name;
+	bool (*run)(void); /* true: there is more */
+} Kind;
+
+static const Kind kinds[] = {
+	{"waking", wake_all},
+	{"expiry of reservations", expire_reservations},
+	{"expiry of inquiries", expire_inquiries},
+	{"sweeping challenges", sweep_terminals},
+	{"sweeping events", sweep_events},
+	{"looking after devices", tend_devices},
+	{"looking after copies", tend_copies},
+	{"jobs", gs_job_step},
+	{"inventories", request_inventories},
+};
+
+typedef struct Round {
+	const Kind *kind;
+	bool more;
+} Round;
+
+static GsGuardEnd run_kind(void *argument)
+{
+	Round *round = argument;
+
+	round->more |= round->kind->run();
+	return GS_GUARD_KEEP;
+}
+
 bool gs_maintenance_run(void)
 {
-	const Datum batch = Int64GetDatum(BATCH);
-	bool more;
+	Round round = {.more = false};
 
 	gs_plan_open();
-	more = wake(&wake_plan, EVENT_CHANNEL) == BATCH;
-	more |= wake_members();
-	more |= wake(&wake_devices_plan, DEVICE_CHANNEL) == BATCH;
-	more |= gs_reservation_expire_due(BATCH) == BATCH;
-	more |= gs_inquiry_expire(BATCH) == BATCH;
-	more |= gs_terminal_sweep(BATCH) >= BATCH;
-	more |= gs_event_sweep(BATCH) == BATCH;
-	more |= gs_event_sweep_groups(BATCH) == BATCH;
-	more |= gs_page_tag_sweep(BATCH) == BATCH;
-	more |= gs_plan_run(&work_plan, (Datum[]){batch, Int32GetDatum(WORK_KEPT_DAYS)}, NULL, 0) == BATCH;
-	more |= gs_ledger_close_silent(BATCH) == BATCH;
-	more |= gs_ledger_forget(BATCH) == BATCH;
-	more |= gs_replica_tend(BATCH) == BATCH;
-	more |= gs_job_step();
-	gs_inventory_request_due();
+	for (size_t i = 0; i < lengthof(kinds); i++) {
+		ErrorData *error;
+
+		round.kind = &kinds[i];
+		error = gs_guard_run(run_kind, &round);
+		if (error != NULL && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(error);
+		if (error != NULL)
+			ereport(WARNING, (errcode(error->sqlerrcode), errmsg("maintenance failed in part: %s", kinds[i].name),
+							  errdetail("%s", error->message)));
+	}
 	gs_plan_close();
-	return more;
+	return round.more;
 }
 
 PG_FUNCTION_INFO_V1(gs_run_maintenance);

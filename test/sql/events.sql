@@ -44,5 +44,18 @@ SELECT is(count(*), (SELECT count(*) FROM groupshare.group_event), 'and of group
 SELECT throws_ok(format('SELECT pg_temp.events(%L, %L)', 'ann@x.org', p), 'GS010', NULL, 'refused: ' || p)
   FROM unnest(ARRAY['{"after":"x"}', '{"after":"-1"}', '{"after":"99999999999999999999"}', '{"limit":"0"}', '{"limit":"101"}']) p;
 
+-- What can't be done keeps nothing else from being done.
+INSERT INTO groupshare.used_challenge VALUES ('old', now() - interval '1 day');
+CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+CREATE TRIGGER refuse BEFORE DELETE ON groupshare.used_challenge FOR EACH ROW EXECUTE FUNCTION pg_temp.refuse();
+UPDATE groupshare.event SET sent = false, at = now() - interval '31 days' WHERE terminal_id = (SELECT id FROM groupshare.terminal WHERE identifier = 'ann@x.org');
+SELECT count(*) > 0 AS some FROM groupshare.event WHERE NOT sent \gset
+SELECT ok(:'some', 'something to wake for and to sweep');
+SET client_min_messages = error;
+SELECT lives_ok('SELECT groupshare.run_maintenance()', 'maintenance of which a part fails');
+RESET client_min_messages;
+SELECT is((SELECT count(*) FROM groupshare.used_challenge), 1::bigint, 'that part is undone');
+SELECT is((SELECT count(*) FROM groupshare.event WHERE NOT sent OR at < now() - interval '30 days'), 0::bigint, 'those before and after it are done');
+
 SELECT * FROM finish();
 ROLLBACK;
