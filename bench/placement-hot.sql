@@ -4,6 +4,8 @@ INSERT INTO groupshare.terminal (home, identifier, plan, location)
     SELECT server_id, 't' || n || '@example.org', 'standard', 'r0/c0/s0' FROM groupshare.self, generate_series(1, 9000) n;
 INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at)
     SELECT g.id, t.id, t.home, 'member', now() FROM groupshare.sharing_group g, groupshare.terminal t WHERE t.identifier LIKE 't%';
+-- As of terminals that have shared before.
+INSERT INTO groupshare.usage (terminal_id, home) SELECT id, home FROM groupshare.terminal;
 UPDATE groupshare.plan SET max_shares = NULL, quota_bytes = NULL;
 UPDATE groupshare.device SET location = 'r0/c0/s0';
 DROP TABLE IF EXISTS public.bench_row;

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: PostgreSQL
 # placement.sh: what placement costs, each figure beside its peer in one run, on a private throwaway PostgreSQL: against the
 # number of devices and of full ones, hot devices against a bare guarded UPDATE, the network map, and a simulated day.
-# Ratios count, times are this machine's. Not as root (make bench-placement sees to it). SECONDS_EACH=2, PREFIXES=500000.
+# Ratios count, times are this machine's. Not as root (make bench-placement sees to it). SECONDS_EACH=2, PREFIXES=500000,
+# PARTS="cost hot network day".
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 inst=$(cd "$here/.." && pwd)/build/pg
 bin=$(echo "$inst"/usr/lib/postgresql/15/bin)
-seconds=${SECONDS_EACH:-2} prefixes=${PREFIXES:-500000} rounds=3
+seconds=${SECONDS_EACH:-2} prefixes=${PREFIXES:-500000} parts=${PARTS:-cost hot network day} rounds=3
 dir=$(mktemp -d /tmp/gs-bench.XXXXXX)
 trap '"$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"' EXIT
 
@@ -60,58 +61,68 @@ SELECT count(*) FROM (SELECT near.id, min(level.up - 1 + near.depth) AS distance
   GROUP BY near.id ORDER BY distance LIMIT 10) n;
 SQL
 
-echo "Cost against the number of devices, ms (one client; search: candidates only; notice: the whole upload notice)"
-printf '%9s %7s %12s %12s %18s\n' devices 'full %' search notice 'walk by distance'
-for full in 0 99; do
-    for devices in 100 10000 100000; do
-        psql -Xq -v devices=$devices -v full=$full -f "$here/placement-setup.sql" >/dev/null
-        search=$(latency "$dir/search.sql") notice=$(latency "$dir/notice.sql") walk=$(latency "$dir/walk.sql")
-        [ $devices != 100 ] || first_search=$search first_notice=$notice
-        printf '%9s %7s %12s %12s %18s\n' $devices $full "$search" "$notice" "$walk"
+cost() {
+    echo "Cost against the number of devices, ms (one client; search: candidates only; notice: the whole upload notice)"
+    printf '%9s %7s %12s %12s %18s\n' devices 'full %' search notice 'walk by distance'
+    for full in 0 99; do
+        for devices in 100 10000 100000; do
+            psql -Xq -v devices=$devices -v full=$full -f "$here/placement-setup.sql" >/dev/null
+            search=$(latency "$dir/search.sql") notice=$(latency "$dir/notice.sql") walk=$(latency "$dir/walk.sql")
+            [ $devices != 100 ] || first_search=$search first_notice=$notice
+            printf '%9s %7s %12s %12s %18s\n' $devices $full "$search" "$notice" "$walk"
+        done
+        echo "          100,000 against 100: search $(ratio "$search" "$first_search"), notice $(ratio "$notice" "$first_notice") (goal 1.5)"
     done
-    echo "          100,000 against 100: search $(ratio "$search" "$first_search"), notice $(ratio "$notice" "$first_notice") (goal 1.5)"
-done
+}
 
-echo
-echo "Hot devices: notices a second by 64 connections, against a bare guarded UPDATE of the same rows"
-for devices in 1 10; do
-    psql -Xq -v devices=$devices -v full=0 -f "$here/placement-setup.sql" >/dev/null
-    psql -Xq -f "$here/placement-hot.sql" >/dev/null
-    cat > "$dir/place.sql" <<'SQL'
+hot() {
+    echo "Hot devices: notices a second by 64 connections, against a bare guarded UPDATE of the same rows"
+    for devices in 1 10; do
+        psql -Xq -v devices=$devices -v full=0 -f "$here/placement-setup.sql" >/dev/null
+        psql -Xq -f "$here/placement-hot.sql" >/dev/null
+        cat > "$dir/place.sql" <<'SQL'
 \set who random(1, 9000)
 SELECT groupshare.upload_notice('t' || :who || '@example.org', 'f' || nextval('bench_name'), 1);
 SQL
-    cat > "$dir/update.sql" <<'SQL'
+        cat > "$dir/update.sql" <<'SQL'
 \set n random(1, :devices)
 UPDATE public.bench_row SET reserved = reserved + 1 WHERE id = :n AND free - reserved >= 1;
 SQL
-    sed -i "s/:devices/$devices/" "$dir/update.sql"
-    place=$(rate "$dir/place.sql" 64) update=$(rate "$dir/update.sql" 64)
-    printf '%9s: notices %s, bare UPDATE %s: %s (goal 0.5)\n' $devices "$place" "$update" "$(ratio "$place" "$update")"
-done
+        sed -i "s/:devices/$devices/" "$dir/update.sql"
+        place=$(rate "$dir/place.sql" 64) update=$(rate "$dir/update.sql" 64)
+        printf '%9s: notices %s, bare UPDATE %s: %s (goal 0.5)\n' $devices "$place" "$update" "$(ratio "$place" "$update")"
+    done
+}
 
-echo
-echo "Network map: $prefixes prefixes"
-psql -Xq -v devices=10 -v full=0 -v prefixes="$prefixes" -f "$here/placement-setup.sql" -f "$here/placement-network.sql"
-psql -Xqc 'COPY public.network_made TO STDOUT' > "$dir/prefixes"
-started=$(date +%s.%N)
-psql -Xqc 'COPY groupshare.network (prefix, location) FROM STDIN' < "$dir/prefixes"
-echo "  loaded by COPY in $(awk -v a="$(date +%s.%N)" -v b="$started" 'BEGIN { printf "%.1f", a - b }') s"
-psql -Xqc 'VACUUM ANALYZE groupshare.network'
-cat > "$dir/match.sql" <<'SQL'
+network() {
+    echo "Network map: $prefixes prefixes"
+    psql -Xq -v devices=10 -v full=0 -v prefixes="$prefixes" -f "$here/placement-setup.sql" -f "$here/placement-network.sql"
+    psql -Xqc 'COPY public.network_made TO STDOUT' > "$dir/prefixes"
+    started=$(date +%s.%N)
+    psql -Xqc 'COPY groupshare.network (prefix, location) FROM STDIN' < "$dir/prefixes"
+    echo "  loaded by COPY in $(awk -v a="$(date +%s.%N)" -v b="$started" 'BEGIN { printf "%.1f", a - b }') s"
+    psql -Xqc 'VACUUM ANALYZE groupshare.network'
+    cat > "$dir/match.sql" <<'SQL'
 SELECT count(*) FROM groupshare.nearest_devices('bob@example.org', 1, peer => '10.1.2.3');
 SQL
-cat > "$dir/set.sql" <<'SQL'
+    cat > "$dir/set.sql" <<'SQL'
 SELECT count(*) FROM groupshare.nearest_devices('ann@example.org', 1);
 SQL
-cat > "$dir/gist.sql" <<'SQL'
+    cat > "$dir/gist.sql" <<'SQL'
 SELECT location FROM public.network_gist WHERE prefix >>= '10.1.2.3' ORDER BY masklen(prefix) DESC LIMIT 1;
 SQL
-with=$(latency "$dir/match.sql") without=$(latency "$dir/set.sql") gist=$(latency "$dir/gist.sql")
-echo "  candidates with a match $with ms, without $without ms; a GiST index on the same prefixes alone $gist ms"
+    with=$(latency "$dir/match.sql") without=$(latency "$dir/set.sql") gist=$(latency "$dir/gist.sql")
+    echo "  candidates with a match $with ms, without $without ms; a GiST index on the same prefixes alone $gist ms"
+}
 
-echo
-"$here/../build/bench/placement_sim" "${UPLOADS:-1000000}"
+day() {
+    "$here/../build/bench/placement_sim" "${UPLOADS:-1000000}"
+}
+
+for part in $parts; do
+    "$part"
+    echo
+done
 if [ -s "$dir/errors" ]; then
     echo "errors:"
     sort "$dir/errors" | uniq -c | sort -rn | head -5
