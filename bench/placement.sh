@@ -36,8 +36,9 @@ latency() {
 # In steady state, the best of the rounds: the first seconds, in which each connection plans its statements, do not count.
 rate() { # script clients
     for ((i = 0; i < rounds; i++)); do
-        "$bin/pgbench" -n -M prepared -c "$2" -j 2 -P 1 -T $((seconds + 3)) -f "$1" 2>&1 >>"$dir/errors" |
-            awk '$1 == "progress:" && $2 > 3.5 { sum += $4; n++ } END { printf "%d\n", sum / n }'
+        "$bin/pgbench" -n -M prepared -c "$2" -j 2 -P 1 -T $((seconds + 3)) -f "$1" 2>&1 >/dev/null |
+            awk -v errors="$dir/errors" '$1 != "progress:" { print >> errors } $1 == "progress:" && $2 > 3.5 { sum += $4; n++ }
+                 END { printf "%d\n", sum / n }'
     done | sort -rn | head -1
 }
 

@@ -82,10 +82,10 @@ static GsPlan tally_plan = {
 		"   GROUP BY n.device_id ORDER BY distance LIMIT $4)"
 		" SELECT coalesce(string_agg(t.n || ' ' || t.objection, ', ' ORDER BY t.n DESC, t.objection), 'none'),"
 		"        coalesce(sum(t.n), 0)::bigint"
-		" FROM (SELECT coalesce(" OBJECTION ", 'just freed') AS objection, count(*) AS n"
+		" FROM (SELECT coalesce(" OBJECTION ", $5) AS objection, count(*) AS n"
 		"   FROM near JOIN groupshare.device d ON d.id = near.device_id"
 		"     JOIN groupshare.device_ledger l ON l.device_id = d.id GROUP BY 1) t",
-	.types = {TEXTARRAYOID, OBJECTION_TYPES, INT8OID},
+	.types = {TEXTARRAYOID, OBJECTION_TYPES, INT8OID, TEXTOID},
 };
 
 static GsPlan survey_plan = {
@@ -96,7 +96,7 @@ static GsPlan survey_plan = {
 	.types = {TEXTOID, OBJECTION_TYPES},
 };
 
-enum { PARAMETERS = 4 };
+enum { PARAMETERS = 5 };
 
 typedef struct Search {
 	const GsQuestion *question;
@@ -354,12 +354,13 @@ static Datum areas_of(const char *location)
 	return PointerGetDatum(construct_array(areas, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-char *gs_candidates_tally(const GsQuestion *question)
+char *gs_candidates_tally(const GsQuestion *question, const char *with_room)
 {
 	Datum values[PARAMETERS];
 
 	gs_objection_parameters(values, areas_of(question->origin.location), question);
 	values[3] = Int64GetDatum(TALLY_DEVICES);
+	values[4] = CStringGetTextDatum(with_room);
 	gs_plan_run(&tally_plan, values, NULL, 1);
 	return psprintf("of the %lld nearest devices: %s", (long long)gs_result_int64(0, 2), gs_result_text(0, 1));
 }

@@ -46,8 +46,9 @@ typedef struct GsCandidates {
  */
 GsCandidates gs_candidates_find(const GsQuestion *question, int most);
 
-/* What speaks against each kind of the nearest devices, for an error's detail: counts, no names. */
-char *gs_candidates_tally(const GsQuestion *question);
+/* What speaks against each kind of the nearest devices, for an error's detail: counts, no names. `with_room` is said of
+ * those that nothing speaks against. */
+char *gs_candidates_tally(const GsQuestion *question, const char *with_room);
 
 /* All devices, the nearest first, as the columns of explain_placement up to available_bytes and what speaks against
  * each (NULL: nothing); the result stays readable as after gs_plan_run. */

@@ -41,16 +41,21 @@ static void copy_bytes_column(uint64 row, int col, Datum *value, bool *isnull)
 		*value = Int64GetDatum(gs_result_int64(row, col));
 }
 
-static const char *why_not(const GsCandidates *candidates, int distance)
+/* Why a device with room is no candidate. */
+static const char *why_not(const GsCandidates *candidates, const GsPolicy *policy, const pg_uuid_t *device,
+						   int distance)
 {
+	for (int i = 0; i < policy->passed_over_count; i++)
+		if (memcmp(&policy->passed_over[i], device, sizeof(*device)) == 0)
+			return GS_PASSED_OVER;
 	for (int i = 0; i < candidates->count; i++)
 		if (candidates->list[i].distance >= distance)
 			return "as near as the candidates, not drawn";
 	return "farther than the candidates";
 }
 
-/* One line of explain_placement: `candidates` is what the deciding search found. */
-static void explain_row(ReturnSetInfo *rsinfo, uint64 row, const GsCandidates *candidates)
+/* One line of explain_placement: `candidates` is what the deciding search found, `policy` what judged it. */
+static void explain_row(ReturnSetInfo *rsinfo, uint64 row, const GsCandidates *candidates, const GsPolicy *policy)
 {
 	Datum values[EXPLAIN_COLUMNS] = {0};
 	bool nulls[EXPLAIN_COLUMNS] = {0};
@@ -69,7 +74,7 @@ static void explain_row(ReturnSetInfo *rsinfo, uint64 row, const GsCandidates *c
 	values[8] = Float8GetDatum(candidate != NULL ? candidate->score : 0);
 	values[9] = BoolGetDatum(candidate != NULL);
 	if (objection == NULL && candidate == NULL)
-		objection = why_not(candidates, gs_result_int64(row, 4));
+		objection = why_not(candidates, policy, device, gs_result_int64(row, 4));
 	if (objection == NULL && candidate->refused)
 		objection = "tried last: refused bytes since its report";
 	nulls[10] = objection == NULL;
@@ -93,7 +98,7 @@ Datum gs_explain_placement(PG_FUNCTION_ARGS)
 	candidates = gs_placement_candidates(&question, &policy);
 	devices = gs_candidates_survey(&question);
 	for (uint64 row = 0; row < devices; row++)
-		explain_row((ReturnSetInfo *)fcinfo->resultinfo, row, &candidates);
+		explain_row((ReturnSetInfo *)fcinfo->resultinfo, row, &candidates, &policy);
 	gs_plan_close();
 	return (Datum)0;
 }

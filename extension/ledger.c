@@ -7,9 +7,11 @@
  * While `epoch` is null (new device, restored database, decommissioned) nothing can be reserved and the column means
  * nothing; the next announcement makes it right.
  *
- * available_bytes = free + staged - reserved - settled. A live reservation whose bytes have begun to arrive is in
- * `reserved` as a whole, while the arrived part is gone from `free`: hence + staged. A receipt moves its bytes from
- * reserved to settled; a report measures the disk after all receipts sent before it, so it clears `settled`.
+ * available_bytes = free less (reserved + settled - staged), which counts only while it is positive. A live reservation
+ * whose bytes have begun to arrive is in `reserved` as a whole, while the arrived part is gone from `free`: hence -
+ * staged. What is staged beyond the promises (of a reservation that has ended, or an untruth) makes no room. A receipt
+ * moves its bytes from reserved to settled; a report measures the disk after all receipts sent before it, so it clears
+ * `settled`.
  *
  * held_bytes is what the server knows to lie there: the sizes of its copies that arrived and are not deleted yet. With
  * the reservations it bounds what a device is given when the DBA has set capacity_limit_bytes, whatever the device

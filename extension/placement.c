@@ -115,14 +115,9 @@ static void nap(int round)
 /* Why there are no candidates; NULL when there are some. */
 static char *explain_none(const GsQuestion *question, const GsCandidates *candidates, const GsPolicy *policy)
 {
-	char *tally;
-
 	if (candidates->count > 0)
 		return NULL;
-	tally = gs_candidates_tally(question);
-	if (policy->passed_over == 0)
-		return tally;
-	return psprintf("%s; %d with room are passed over by the policy", tally, policy->passed_over);
+	return gs_candidates_tally(question, policy->passed_over_count > 0 ? GS_PASSED_OVER : "just freed");
 }
 
 /* The first that nobody else holds; -1: all are held, or filled since they were found. Before it leaves the nearest for

@@ -169,12 +169,15 @@ void gs_policy_apply(GsPolicy *policy, const GsQuestion *question, GsCandidates 
 				(errmsg("placement policy %s failed, the default decides: %s", policy->function, policy->error)));
 		return;
 	}
+	policy->passed_over = palloc(sizeof(pg_uuid_t) * Max(candidates->count, 1));
+	policy->passed_over_count = 0;
 	for (int i = 0; i < candidates->count; i++) {
-		if (isnan(judged[i]))
+		if (isnan(judged[i])) {
+			policy->passed_over[policy->passed_over_count++] = candidates->list[i].device;
 			continue;
+		}
 		candidates->list[kept] = candidates->list[i];
 		candidates->list[kept++].preference = judged[i];
 	}
-	policy->passed_over = candidates->count - kept;
 	candidates->count = kept;
 }

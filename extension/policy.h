@@ -8,13 +8,16 @@
 
 #include "candidates.h"
 
+#define GS_PASSED_OVER "passed over by the policy"
+
 typedef struct GsPolicy {
 	bool set; /* else the default decides, and nothing below is valid */
 	pg_uuid_t id;
 	char *function; /* schema-qualified, with its argument types */
 	int32 version;
 	char *error; /* why the default decided instead; NULL: it did not */
-	int passed_over;
+	int passed_over_count;
+	pg_uuid_t *passed_over; /* devices with room; palloc'd */
 } GsPolicy;
 
 /* The policy of the share's groups (the one set first, when several have one), else of the terminal's plan. */

@@ -81,8 +81,8 @@ static bool reports(const Row *row)
 static int64 available_bytes(const Row *row)
 {
 	int64 reserved = number(row, "reserved_bytes", 0);
-	int64 said =
-		number(row, "free_bytes", 0) + number(row, "staged_bytes", 0) - reserved - number(row, "settled_bytes", 0);
+	int64 promised = reserved + number(row, "settled_bytes", 0) - number(row, "staged_bytes", 0);
+	int64 said = number(row, "free_bytes", 0) - Max(promised, 0);
 	int64 allowed = number(row, "capacity_limit_bytes", PG_INT64_MAX) - number(row, "held_bytes", 0) - reserved;
 
 	return Min(said, allowed);

@@ -262,7 +262,7 @@ CREATE TABLE groupshare.device_area (
 );
 CREATE INDEX device_area_room ON groupshare.device_area (area, depth, room_class, place);
 
--- What the device said last and what is promised on it. available = free + staged - reserved - settled, and no more than the
+-- What the device said last and what is promised on it. available = free less what is promised and has not arrived, and no more than the
 -- DBA's limit leaves. room_class: 2^class bytes and more may be promised, -1 none (extension/room.c).
 -- The device writes it by its reports, a notice by its reservation; not dumped (the next announcement makes it).
 CREATE TABLE groupshare.device_ledger (
@@ -280,7 +280,7 @@ CREATE TABLE groupshare.device_ledger (
     headroom_bytes bigint,
     high_water_percent int,
     capacity_limit_bytes bigint,
-    available_bytes bigint NOT NULL GENERATED ALWAYS AS (least(free_bytes + staged_bytes - reserved_bytes - settled_bytes,
+    available_bytes bigint NOT NULL GENERATED ALWAYS AS (least(free_bytes - greatest(reserved_bytes + settled_bytes - staged_bytes, 0),
         capacity_limit_bytes - held_bytes - reserved_bytes)) STORED,
     room_class int NOT NULL DEFAULT -1,
     refused_at timestamptz,

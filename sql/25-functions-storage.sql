@@ -35,6 +35,13 @@ CREATE FUNCTION groupshare.move_device(name text, location text, latitude float8
 COMMENT ON FUNCTION groupshare.move_device(text, text, float8, float8) IS
     'say that a device stands elsewhere; coordinates in degrees, if given, order equally near devices';
 
+CREATE FUNCTION groupshare.move_terminal(id text, location text, latitude float8 DEFAULT NULL, longitude float8 DEFAULT NULL)
+    RETURNS void
+    AS 'MODULE_PATHNAME', 'gs_move_terminal' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.move_terminal(text, text, float8, float8) IS
+    'say where a terminal is, whatever its network says; location NULL: by its network again';
+
 CREATE FUNCTION groupshare.set_device_limits(name text, headroom_bytes bigint DEFAULT NULL,
         high_water_percent int DEFAULT NULL, capacity_limit_bytes bigint DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'gs_set_device_limits' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE

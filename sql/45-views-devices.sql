@@ -24,17 +24,20 @@ CREATE VIEW groupshare.devices AS
 COMMENT ON VIEW groupshare.devices IS
     'storage devices: what they said last, what is promised on them (used_percent counts promises too), and whether they still report';
 
--- A place that holds no device itself, such as a country, sums up what lies in it; the root is the empty text.
+-- A place that holds no device itself, such as a country, sums up what lies in it; the root is the empty text. Of a device counts what it
+-- may be given; one that is promised more than it has takes no room from others.
 CREATE VIEW groupshare.device_locations AS
     SELECT a.area AS location, count(*) AS devices,
            count(*) FILTER (WHERE l.active AND l.epoch IS NOT NULL AND NOT l.read_only
                AND l.reported_at >= now() - l.report_interval_ms * interval '1 millisecond'
                    * current_setting('groupshare.device_silent_intervals')::int) AS writable,
-           round(100 * (1 - sum(l.available_bytes) / nullif(sum(l.capacity_bytes), 0)), 1) AS used_percent,
-           groupshare.bar(round(100 * (1 - sum(l.available_bytes) / nullif(sum(l.capacity_bytes), 0)), 1)) AS bar,
-           sum(l.capacity_bytes)::bigint AS capacity_bytes, sum(l.available_bytes)::bigint AS available_bytes,
+           round(100 * (1 - sum(r.available) / nullif(sum(r.capacity), 0)), 1) AS used_percent,
+           groupshare.bar(round(100 * (1 - sum(r.available) / nullif(sum(r.capacity), 0)), 1)) AS bar,
+           sum(r.capacity)::bigint AS capacity_bytes, sum(r.available)::bigint AS available_bytes,
            sum(l.reserved_bytes)::bigint AS reserved_bytes, sum(l.staged_bytes)::bigint AS staged_bytes
       FROM groupshare.device_area a JOIN groupshare.device_ledger l ON l.device_id = a.device_id
+      CROSS JOIN LATERAL (SELECT least(l.capacity_bytes, l.capacity_limit_bytes) AS capacity,
+               greatest(l.available_bytes, 0) AS available) r
      GROUP BY a.area;
 COMMENT ON VIEW groupshare.device_locations IS 'devices summed up for each location and all that lies in it';
 

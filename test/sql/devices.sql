@@ -2,7 +2,7 @@
 -- Storage devices: registration, announcement, report, epochs, keys, draining, decommissioning, work.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(44);
+SELECT plan(47);
 
 -- Registration
 SELECT throws_ok($$ SELECT groupshare.add_storage_device('x', 'gs_no_such_role', '') $$, '42704', NULL, 'a missing role');
@@ -57,7 +57,13 @@ SELECT throws_ok(format('SELECT pg_temp.as_device(%L, %L)', 'mid', call), 'GS010
 
 -- Space
 SELECT lives_ok($$ SELECT pg_temp.report('mid', 700, 50) $$, 'a report');
-SELECT is(pg_temp.available('mid'), 750::bigint, 'available = free + staged');
+SELECT is(pg_temp.available('mid'), 700::bigint, 'what is staged and not promised makes no room, whatever the device says');
+UPDATE groupshare.device_ledger SET reserved_bytes = 120 WHERE device_id = (SELECT id FROM groupshare.device WHERE name = 'mid');
+SELECT is(pg_temp.available('mid'), 630::bigint, 'of what is promised, what is staged has taken its room already');
+UPDATE groupshare.device_ledger SET reserved_bytes = 80, settled_bytes = 40 WHERE device_id = (SELECT id FROM groupshare.device WHERE name = 'mid');
+SELECT is(pg_temp.available('mid'), 630::bigint, 'also when a part is settled');
+UPDATE groupshare.device_ledger SET reserved_bytes = 0, settled_bytes = 0 WHERE device_id = (SELECT id FROM groupshare.device WHERE name = 'mid');
+SELECT throws_ok($$ SELECT pg_temp.report('mid', 1, 9223372036854775807) $$, 'GS010', NULL, 'more staged than the device has');
 
 -- Keys
 SELECT groupshare.rotate_device_key('mid') AS kid \gset

@@ -2,7 +2,7 @@
 -- Choice of the device: distance, room, avoid, silence, water marks, the network map, and its explanation.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(32);
+SELECT plan(38);
 
 CREATE FUNCTION pg_temp.reason(who text, device text, size bigint) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(e.reason, 'candidate') FROM groupshare.explain_placement(who, size) e WHERE e.device = reason.device $$;
@@ -87,6 +87,15 @@ SELECT is((SELECT distance FROM groupshare.explain_placement('bob@example.org', 
     'an unknown address is at the root');
 SELECT is((SELECT distance FROM groupshare.explain_placement('ann@example.org', 1, peer => '10.2.0.1') WHERE device = 'near'), 0,
     'the terminal''s own setting comes first');
+SELECT groupshare.move_terminal('BOB@example.org', 'us/west', 47, 8) \g /dev/null
+SELECT results_eq($$ SELECT location, latitude, longitude FROM groupshare.terminal WHERE identifier = 'bob@example.org' $$,
+    $$ VALUES ('us/west', 47::float8, 8::float8) $$, 'a DBA says where a terminal is');
+SELECT is((SELECT device FROM groupshare.explain_placement('bob@example.org', 1, peer => '10.1.2.3') LIMIT 1), 'far', 'which counts more than its network');
+SELECT groupshare.move_terminal('bob@example.org', NULL) \g /dev/null
+SELECT is((SELECT device FROM groupshare.explain_placement('bob@example.org', 1, peer => '10.1.2.3') LIMIT 1), 'mid', 'until it is taken back');
+SELECT throws_ok($$ SELECT groupshare.move_terminal('bob@example.org', 'US//west') $$, 'GS010', NULL, 'no location');
+SELECT throws_ok($$ SELECT groupshare.move_terminal('bob@example.org', NULL, 1, 1) $$, 'GS010', NULL, 'coordinates without a location');
+SELECT throws_ok($$ SELECT groupshare.move_terminal('nobody@example.org', 'us') $$, 'GS012', NULL, 'whose location');
 SELECT throws_ok($$ SELECT * FROM groupshare.explain_placement('nobody@example.org', 1) $$, 'GS012', NULL, 'no such terminal');
 
 SELECT * FROM finish();

@@ -40,13 +40,14 @@ SELECT results_eq($$ SELECT policy LIKE 'dba.far_first(%', policy_version, polic
 SELECT results_eq($$ SELECT device, score FROM groupshare.explain_placement('ann@example.org', 1) WHERE score > 0 $$,
     $$ VALUES ('far', 1::float8) $$, 'and explained');
 SELECT is(groupshare.set_placement_policy('dba.not_near', 'standard'), 2, 'the next version');
-SELECT is(device, 'mid', 'a policy passes a device over') FROM groupshare.upload_notice('ann@example.org', 'p2', 1);
+SELECT is(pg_temp.reason('near', 1), 'passed over by the policy', 'a policy passes a device over, as explained');
+SELECT is(device, 'mid', 'and a notice goes by it') FROM groupshare.upload_notice('ann@example.org', 'p2', 1);
 SET LOCAL groupshare.placement_candidates = 1;
 SELECT is(device, 'mid', 'and the circle widens') FROM groupshare.upload_notice('ann@example.org', 'p3', 1);
 SET LOCAL groupshare.placement_candidates = 10;
 SELECT groupshare.set_placement_policy('dba.nobody', 'standard') \g /dev/null
 SELECT is(pg_temp.detail($$ SELECT groupshare.upload_notice('ann@example.org', 'p4', 7) $$),
-    'Size is 7 bytes; of the 3 nearest devices: 3 just freed; 3 with room are passed over by the policy.', 'all passed over');
+    'Size is 7 bytes; of the 3 nearest devices: 3 passed over by the policy.', 'all passed over');
 
 SET LOCAL client_min_messages = error;
 SELECT groupshare.set_placement_policy('dba.broken', 'standard') \g /dev/null
@@ -165,6 +166,11 @@ SELECT results_eq($$ SELECT used_percent, bar FROM groupshare.devices WHERE name
 SELECT results_eq($$ SELECT location, devices, writable, capacity_bytes FROM groupshare.device_locations ORDER BY location COLLATE "C" $$,
     $$ VALUES ('', 3::bigint, 3::bigint, 300000::bigint), ('cn', 2, 2, 200000), ('cn/east', 2, 2, 200000), ('cn/east/z1', 1, 1, 100000),
               ('cn/east/z2', 1, 1, 100000), ('us', 1, 1, 100000), ('us/west', 1, 1, 100000) $$, 'each location sums up what lies in it');
+SELECT groupshare.set_device_limits('mid', capacity_limit_bytes => 50000) \g /dev/null
+SELECT results_eq($$ SELECT l.capacity_bytes, l.available_bytes, l.used_percent FROM groupshare.device_locations l WHERE l.location = 'cn' $$,
+    $$ SELECT 150000::bigint, sum(greatest(available_bytes, 0))::bigint, round(100 - sum(greatest(available_bytes, 0)) / 1500, 1)
+         FROM groupshare.devices WHERE location LIKE 'cn/%' $$, 'of a limited device counts what it may be given');
+SELECT groupshare.set_device_limits('mid') \g /dev/null
 DELETE FROM groupshare.device_history;
 SELECT pg_temp.report('near', 60000 - n, epoch => 30) FROM generate_series(1, 3) n \g /dev/null
 SELECT results_eq('SELECT used_bytes FROM groupshare.device_history', 'VALUES (40001::bigint)', 'one row a device and hour: the first');

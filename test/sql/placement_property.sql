@@ -15,7 +15,7 @@ CREATE FUNCTION public.fits(d groupshare.device, size bigint, avoid text[]) RETU
            AND l.available >= size + 1 + coalesce(d.headroom_bytes, 0)
            AND (l.capacity - l.available)::numeric / l.capacity <= coalesce(d.high_water_percent, 90) / 100.0
       FROM (SELECT *, least(capacity_bytes, d.capacity_limit_bytes) AS capacity,
-                   least(free_bytes + staged_bytes - reserved_bytes - settled_bytes,
+                   least(free_bytes - CASE WHEN reserved_bytes + settled_bytes > staged_bytes THEN reserved_bytes + settled_bytes - staged_bytes ELSE 0 END,
                          d.capacity_limit_bytes - held_bytes - reserved_bytes) AS available
               FROM groupshare.device_ledger WHERE device_id = d.id) l $$;
 
