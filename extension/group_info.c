@@ -198,8 +198,8 @@ static Datum answer(FunctionCallInfo fcinfo, GsRequest *request, const pg_uuid_t
 	char *etag;
 
 	(void)gs_body_digits(request->params, "limit", false, 1, GS_GROUP_INFO_PAGE, &limit);
-	page->request =
-		psprintf("%d %s %s %s", (int)limit, group == NULL ? "-" : gs_reply_uuid_text(group), owner ?: "-", after ?: "");
+	page->request = psprintf(GS_VERSION " %d %s %s %s", (int)limit, group == NULL ? "-" : gs_reply_uuid_text(group),
+							 owner ?: "-", after ?: "");
 	if (known != NULL && gs_page_tag_holds(page, known))
 		return gs_request_reply(fcinfo, 304, NULL, known);
 	gs_reply_begin(&reply);

@@ -13,7 +13,7 @@ typedef struct GsPageTag {
 	Datum seen;                /* of gs_page_tag_begin */
 	const pg_uuid_t *terminal; /* who asks */
 	const pg_uuid_t *group;    /* the page is of this group alone; NULL: of all of the terminal's */
-	char *request;             /* what else sets this page apart from others of the terminal */
+	char *request;             /* what else sets this page apart from others of the terminal, its form too */
 } GsPageTag;
 
 /* What is committed now; before anything that the page will show is read. */

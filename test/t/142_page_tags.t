@@ -114,6 +114,9 @@ is(poll('bob'), '304, made', 'a note that changed nothing: the page is made and 
 is(poll('bob'), '304',       'and is not made again');
 $server->sql(q{UPDATE groupshare.page_tag SET at = at - interval '25 hours'});
 is(poll('bob'), '304, made', 'an old tag');
+my $version = $server->sql(q{SELECT extversion FROM pg_extension WHERE extname = 'groupshare'});
+$server->sql(qq{UPDATE groupshare.page_tag SET request = replace(request, '$version', '0.0.1')});
+is(poll('bob'), '304, made', 'a tag of another version, whose pages may have looked different');
 $server->sql(q{UPDATE known SET tag = '"00000000000000000000000000000000"' WHERE who = 'bob'});
 is(poll('bob'), '200, made', 'a made-up tag');
 $server->sql(q{BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT call('bob@x.org', 'my_groups'); BEGIN READ ONLY; SELECT call('bob@x.org', 'my_groups'); COMMIT});
