@@ -56,6 +56,9 @@ sub cut_power {
         $history->fault("$type, round $round", $before + 50);
         is(ask("back $disk"), 'ok', "$type, round $round: and comes back");
         $device->start;
+        # What it said last may be that it is read-only.
+        wait_for(sub { $cs->sql(q{SELECT bool_or(candidate) FROM groupshare.explain_placement('ann@example.org', 20000) WHERE device = :'d'}, d => $name) eq 't' },
+            'the control server to hear of it');
         @wrong = $history->check(1) if $skipped;
         last if @wrong;
     }
