@@ -31,12 +31,13 @@ typedef struct Errand {
 	int64 size;
 	bytea *sha256;
 	char *name;
+	pg_uuid_t owner;
 	pg_uuid_t source_object;
 	pg_uuid_t source_device;
 } Errand;
 
 static GsPlan find_plan = {
-	.sql = "SELECT f.work_id, c.object, s.size_bytes, s.sha256, s.name, o.object, o.device_id"
+	.sql = "SELECT f.work_id, c.object, s.size_bytes, s.sha256, s.name, o.object, o.device_id, s.owner"
 		   " FROM groupshare.share_copy c JOIN groupshare.copy_fetch f ON f.object = c.object"
 		   "   JOIN groupshare.share s ON s.id = c.share_id AND s.state = 'stored'"
 		   "   CROSS JOIN LATERAL (SELECT o.object, o.device_id FROM groupshare.share_copy o"
@@ -83,6 +84,8 @@ static Jsonb *describe(const Errand *errand, const GsDesignation *designation)
 	gs_reply_text(&item, "ticket", designation->ticket);
 	gs_reply_int64(&item, "size", errand->size);
 	gs_reply_text(&item, "sha256", hex);
+	gs_reply_uuid(&item, "terminal", &errand->owner);
+	gs_reply_text(&item, "name", errand->name);
 	return gs_reply_end(&item);
 }
 
@@ -101,7 +104,8 @@ Jsonb *gs_replica_add_work(const pg_uuid_t *device, Jsonb *work)
 							  .sha256 = gs_result_bytea(i, 4),
 							  .name = gs_result_text(i, 5),
 							  .source_object = *gs_result_uuid(i, 6),
-							  .source_device = *gs_result_uuid(i, 7)};
+							  .source_device = *gs_result_uuid(i, 7),
+							  .owner = *gs_result_uuid(i, 8)};
 	for (uint64 i = 0; i < count; i++) {
 		const Errand *errand = &errands[i];
 		GsDesignation designation;

@@ -164,8 +164,8 @@ static json_t *make_claims(const GsTicketScope *scope, const char *server, const
 	/* "o" takes over what it is given, also when packing fails; "s*" and "o*" leave a NULL out. */
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:s*, s:s*, s:o*, s:o*, s:I, s:I, s:s}", "iss", server, "aud",
 					 device, "obj", object, "sub", terminal, "met", methods, "size", (json_int_t)scope->size, "sha256",
-					 sha256, "name", scope->upload ? NULL : scope->name, "until", until, "rate", pace, "iat",
-					 (json_int_t)now_s, "exp", (json_int_t)(now_s + gs_ticket_lifetime_s), "jti", jti);
+					 sha256, "name", scope->name, "until", until, "rate", pace, "iat", (json_int_t)now_s, "exp",
+					 (json_int_t)(now_s + gs_ticket_lifetime_s), "jti", jti);
 }
 
 GsDesignation gs_ticketing_issue(const GsTicketScope *scope)

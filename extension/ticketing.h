@@ -17,8 +17,8 @@ typedef struct GsTicketScope {
 	bool upload; /* PUT, PATCH, HEAD, DELETE; else GET, HEAD */
 	int64 size;
 	const bytea *sha256; /* NULL: not known yet */
-	const char *name;    /* downloads only */
-	TimestampTz until;   /* uploads only: when the reservation ends */
+	const char *name;
+	TimestampTz until; /* uploads only: when the reservation ends */
 } GsTicketScope;
 
 typedef struct GsDesignation {

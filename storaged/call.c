@@ -207,6 +207,10 @@ static bool parse_fetch(const json_t *item, GsReply *reply)
 		!gs_hex_decode(json_string_value(json_object_get(item, "sha256")), order->sha256, GS_SHA256_BYTES))
 		return false;
 	order->size_bytes = (uint64_t)json_integer_value(size);
+	order->origin = (GsOrigin){0};
+	if (!gs_uuid_parse(json_string_value(json_object_get(item, "terminal")), &order->origin.terminal) ||
+		!copy_text(json_object_get(item, "name"), order->origin.name, GS_ORIGIN_NAME_MAX))
+		return false;
 	reply->fetch_count++;
 	return true;
 }

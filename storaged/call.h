@@ -39,6 +39,7 @@ typedef struct GsFetchOrder {
 	char url[GS_FETCH_URL_MAX + 1], ticket[GS_TICKET_MAX_BYTES + 1];
 	uint64_t size_bytes;
 	uint8_t sha256[GS_SHA256_BYTES];
+	GsOrigin origin;
 } GsFetchOrder;
 
 typedef struct GsReply {

@@ -65,6 +65,7 @@ static GsFetch *fetch_new(GsStore *store, GsServer *server, const GsFetchOrder *
 	fetch->active.object = order->object;
 	fetch->size_bytes = order->size_bytes;
 	memcpy(fetch->sha256, order->sha256, GS_SHA256_BYTES);
+	fetch->origin = order->origin;
 	fetch->stage.fd = -1;
 	fetch->rate_bytes = settings->fetch_rate_bytes / (settings->max_fetches > 0 ? settings->max_fetches : 1);
 	fetch->min_rate_bytes = settings->common.min_body_rate_bytes;

@@ -62,6 +62,7 @@ typedef struct GsFetch {
 	GsStage stage;
 	GsStageResult disk; /* of the last step on disk */
 	GsSidecar stored;
+	GsOrigin origin;
 	GsFetchEnd end;
 	bool resumed;   /* `stage` came from `place` */
 	bool opened;    /* `stage` may have left something on disk */

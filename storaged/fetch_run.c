@@ -235,7 +235,7 @@ static GsFetchEnd walk(GsFetch *fetch)
 		return end;
 	gs_fault_exit("fetch_complete");
 	fetch->stored = (GsSidecar){.server = fetch->server->id};
-	fetch->disk = gs_stage_commit(&fetch->stage, &fetch->stored, fetch->sha256);
+	fetch->disk = gs_stage_commit(&fetch->stage, &fetch->stored, &fetch->origin, fetch->sha256);
 	end = judge_disk(fetch);
 	return end == GS_FETCH_GOING ? GS_FETCH_STORED : end;
 }

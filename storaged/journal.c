@@ -10,10 +10,10 @@
 #include "storaged/fault.h"
 #include "storaged/progress.h"
 
-int gs_journal_write(const GsDisk *disk, const GsSidecar *sidecar)
+int gs_journal_write(const GsDisk *disk, const GsSidecar *sidecar, const GsOrigin *origin)
 {
 	char text[GS_SIDECAR_MAX_BYTES], name[GS_DISK_NAME_MAX];
-	size_t size = gs_sidecar_encode(sidecar, text);
+	size_t size = gs_sidecar_encode(sidecar, origin, text);
 	int error;
 
 	if (size == 0)

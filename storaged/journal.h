@@ -11,7 +11,8 @@
 #include "storaged/sidecar.h"
 
 /* Commit point: written in staging/, renamed into journal/, both durable. */
-__attribute__((warn_unused_result)) int gs_journal_write(const GsDisk *disk, const GsSidecar *sidecar);
+__attribute__((warn_unused_result)) int gs_journal_write(const GsDisk *disk, const GsSidecar *sidecar,
+														 const GsOrigin *origin);
 /*
  * The sidecar of a stored object, from journal/ or from beside the data; -ENOENT when there is none, -EBADMSG when it
  * is damaged. The journal is looked at first, since sidecars move from there to the object and never back.

@@ -28,8 +28,11 @@
 static void commit_run(void *owner)
 {
 	GsPut *put = owner;
+	const GsTicket *ticket = &put->transfer.ticket;
+	GsOrigin origin = {.terminal = ticket->terminal};
 
-	put->result = gs_stage_commit(&put->stage, &put->stored, put->expects ? put->expected : NULL);
+	strcpy(origin.name, ticket->name);
+	put->result = gs_stage_commit(&put->stage, &put->stored, &origin, put->expects ? put->expected : NULL);
 }
 
 static void commit_done(void *owner)

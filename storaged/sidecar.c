@@ -10,15 +10,21 @@ bool gs_sidecar_unreadable(int error)
 	return error == -EBADMSG || error == -EFBIG || error == -EIO || error == -EISDIR || error == -ELOOP;
 }
 
-size_t gs_sidecar_encode(const GsSidecar *sidecar, char text[GS_SIDECAR_MAX_BYTES])
+static const char *said(const char *text)
+{
+	return text[0] != '\0' ? text : NULL;
+}
+
+size_t gs_sidecar_encode(const GsSidecar *sidecar, const GsOrigin *origin, char text[GS_SIDECAR_MAX_BYTES])
 {
 	char sha256[GS_SHA256_HEX + 1];
 	size_t size = 0;
 	json_t *value;
 
 	gs_hex_encode(sidecar->sha256, GS_SHA256_BYTES, sha256);
-	value = json_pack("{s:s, s:s, s:I, s:s, s:s}", "object", sidecar->object.text, "server", sidecar->server.text,
-					  "size", (json_int_t)sidecar->size_bytes, "sha256", sha256, "stored_at", sidecar->stored_at);
+	value = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s*, s:s*}", "object", sidecar->object.text, "server",
+					  sidecar->server.text, "size", (json_int_t)sidecar->size_bytes, "sha256", sha256, "stored_at",
+					  sidecar->stored_at, "terminal", said(origin->terminal.text), "name", said(origin->name));
 	if (value != NULL)
 		size = json_dumpb(value, text, GS_SIDECAR_MAX_BYTES - 1, 0);
 	json_decref(value);

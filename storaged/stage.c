@@ -133,7 +133,7 @@ void gs_stage_close(GsStage *stage)
 	stage->fd = -1;
 }
 
-GsStageResult gs_stage_commit(GsStage *stage, GsSidecar *sidecar, const uint8_t *expected)
+GsStageResult gs_stage_commit(GsStage *stage, GsSidecar *sidecar, const GsOrigin *origin, const uint8_t *expected)
 {
 	GsStageResult result = finish_digest(stage, sidecar->sha256, expected);
 	time_t now = time(NULL);
@@ -151,7 +151,7 @@ GsStageResult gs_stage_commit(GsStage *stage, GsSidecar *sidecar, const uint8_t 
 		error = gs_disk_sync(stage->fd);
 	gs_fault_exit("after_fsync");
 	if (error == 0)
-		error = gs_journal_write(stage->disk, sidecar);
+		error = gs_journal_write(stage->disk, sidecar, origin);
 	if (error == 0)
 		error = gs_journal_place(stage->disk, &stage->object);
 	/* No telling which call it was that failed: none of them may, once the bytes have been taken. */

@@ -48,7 +48,7 @@ __attribute__((warn_unused_result)) GsStageResult gs_stage_write(GsStage *stage,
  * `sidecar` comes with the server and is completed. On GS_STAGE_OK the object is stored and the stage closed.
  */
 __attribute__((warn_unused_result)) GsStageResult gs_stage_commit(GsStage *stage, GsSidecar *sidecar,
-																  const uint8_t *expected);
+																  const GsOrigin *origin, const uint8_t *expected);
 /* Closes what is open; the disk keeps what it has. */
 void gs_stage_close(GsStage *stage);
 /* Closes, and removes all that the stage made, also after a commit that failed half way. False: something is left. */

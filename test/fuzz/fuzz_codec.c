@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	char *text = fuzz_text(bytes, size), out[GS_DISPOSITION_MAX], encoded[GS_SIDECAR_MAX_BYTES];
 	uint8_t decoded[64], sha256[GS_SHA256_BYTES];
+	static const GsOrigin nobody;
 	GsSidecar sidecar, again;
 	GsUuid uuid;
 
@@ -28,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		FUZZ_CHECK(strpbrk(out, "\r\n") == NULL);
 	}
 	if (gs_sidecar_decode(text, size, &sidecar)) {
-		size_t length = gs_sidecar_encode(&sidecar, encoded);
+		size_t length = gs_sidecar_encode(&sidecar, &nobody, encoded);
 
 		if (length > 0)
 			FUZZ_CHECK(gs_sidecar_decode(encoded, length, &again) && again.size_bytes == sidecar.size_bytes &&

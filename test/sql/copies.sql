@@ -41,7 +41,8 @@ SELECT is(reserved_bytes, 4::bigint, 'its bytes are reserved') FROM groupshare.d
 SELECT is(used_bytes, 4::bigint, 'the owner is charged once') FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org');
 SELECT pg_temp.fetches('mid') AS work \gset
 SELECT is((:'work'::jsonb #> '{0}') - '{id,ticket}'::text[], jsonb_build_object('kind', 'fetch', 'object', :'copy', 'size', 4,
-    'url', 'https://near.test:8443/v1/objects/' || :'film', 'sha256', encode(sha256('film'), 'hex')), 'the device is told where to fetch it');
+    'url', 'https://near.test:8443/v1/objects/' || :'film', 'sha256', encode(sha256('film'), 'hex'),
+    'terminal', pg_temp.terminal('ann@example.org'), 'name', 'film'), 'the device is told where to fetch it');
 SELECT is(pg_temp.claims(:'work'::jsonb #>> '{0,ticket}') - '{jti,exp,iat}'::text[], jsonb_build_object(
     'iss', (SELECT server_id FROM groupshare.self), 'aud', (SELECT id FROM groupshare.device WHERE name = 'near'),
     'sub', (SELECT id FROM groupshare.device WHERE name = 'mid'), 'obj', :'film', 'met', '["GET","HEAD"]'::jsonb, 'size', 4,

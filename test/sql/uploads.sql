@@ -40,7 +40,7 @@ SELECT is(:'url'::text, 'https://near.test:8443/v1/objects/' || :'object', 'the 
 SELECT is(pg_temp.claims(:'ticket') - '{jti,exp,iat,until}'::text[], jsonb_build_object(
     'iss', (SELECT server_id FROM groupshare.self), 'aud', (SELECT id FROM groupshare.device WHERE name = 'near'),
     'obj', :'object', 'sub', pg_temp.terminal('ann@example.org'), 'met', '["PUT","PATCH","HEAD","DELETE"]'::jsonb,
-    'size', 100), 'the ticket''s claims');
+    'size', 100, 'name', 'film'), 'the ticket''s claims');
 SELECT is((pg_temp.claims(:'ticket') ->> 'exp')::numeric - (pg_temp.claims(:'ticket') ->> 'iat')::numeric, 900::numeric,
     'the ticket''s life');
 SELECT is(to_timestamp((pg_temp.claims(:'ticket') ->> 'exp')::bigint), :'expires_at'::timestamptz, 'as the answer says');

@@ -34,6 +34,11 @@ for my $size (0, 1, 300_000) {
     is_deeply(
         [ @{$sidecar}{qw(object server size sha256)} ], [ $upload->{object}, $cs->{id}, $size, sha256_hex($content) ],
         "$size bytes: the disk describes itself");
+    is_deeply(
+        [ @{$sidecar}{qw(terminal name)} ],
+        [ split /\|/, $cs->sql(q{SELECT t.id || '|' || s.name FROM groupshare.share s JOIN groupshare.terminal t ON t.id = s.owner WHERE s.id = :'s'},
+            s => $upload->{share}) ],
+        "$size bytes: and says whose it is");
     is(get(designation($ann, $upload))->{body}, $content, "$size bytes: come back");
 }
 nothing_staged('after uploads');

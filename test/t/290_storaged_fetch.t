@@ -72,6 +72,10 @@ for my $size (5_000_000, 7, 0) {
     wait_for(sub { copied($upload) }, 'the copy');
     same_bytes($upload, $file, "$size bytes: the same");
     in_order("$size bytes");
+    settled($from);
+    my ($original, $copy) = map { json_decode(slurp(path_on($_, object_on($_, $upload)) . '.json')) } $from, $to;
+    is_deeply([ @{$copy}{qw(terminal name sha256)} ], [ @{$original}{qw(terminal name sha256)} ], "$size bytes: says whose it is");
+    ok($copy->{terminal}, "$size bytes: and does");
 }
 is($cs->sql('SELECT sum(reserved_bytes) FROM groupshare.devices'), 0, 'no reservation is left');
 

@@ -224,14 +224,18 @@ static void test_uuid(void **state)
 static void test_sidecar(void **state)
 {
 	GsSidecar sidecar = {.size_bytes = 9007199254740991u, .stored_at = "2026-01-31T12:00:00Z"}, again;
+	static const GsOrigin nobody;
 	char text[GS_SIDECAR_MAX_BYTES], broken[GS_SIDECAR_MAX_BYTES];
+	GsOrigin origin = {0};
 	size_t size;
 
 	(void)state;
+	assert_true(gs_uuid_parse(id, &origin.terminal));
+	memset(origin.name, '"', GS_ORIGIN_NAME_MAX);
 	assert_true(gs_uuid_parse(id, &sidecar.object) && gs_uuid_parse(id, &sidecar.server));
 	sidecar.server.text[0] = 'f';
 	memset(sidecar.sha256, 0xab, sizeof(sidecar.sha256));
-	size = gs_sidecar_encode(&sidecar, text);
+	size = gs_sidecar_encode(&sidecar, &nobody, text);
 	assert_true(size > 0 && size == strlen(text));
 	assert_true(gs_sidecar_decode(text, size, &again));
 	assert_true(gs_uuid_equal(&again.object, &sidecar.object) && gs_uuid_equal(&again.server, &sidecar.server));
@@ -246,6 +250,13 @@ static void test_sidecar(void **state)
 	memcpy(broken, text, size + 1);
 	memcpy(strstr(broken, "server"), "Server", 6);
 	assert_false(gs_sidecar_decode(broken, size, &again));
+	/* Whose it is: the longest name there is has room, and nobody needs to know. */
+	assert_null(strstr(text, "terminal"));
+	assert_null(strstr(text, "name"));
+	size = gs_sidecar_encode(&sidecar, &origin, text);
+	assert_true(size > 0 && gs_sidecar_decode(text, size, &again));
+	assert_non_null(strstr(text, "\"name\": \"\\\"\\\""));
+	assert_non_null(strstr(text, "\"terminal\": \""));
 }
 
 /* A setting that changes during an upload: blocks stay as large as they were made. */

@@ -25,6 +25,7 @@
 static char root[64];
 static GsDisk disk;
 static GsUuid object, server;
+static const GsOrigin nobody;
 
 static int set_up(void **state)
 {
@@ -68,7 +69,7 @@ static void store(const char *text)
 
 	assert_int_equal(gs_stage_open(&stage, &disk, &object, strlen(text)), GS_STAGE_OK);
 	assert_int_equal(gs_stage_write(&stage, (const uint8_t *)text, strlen(text)), GS_STAGE_OK);
-	assert_int_equal(gs_stage_commit(&stage, &sidecar, NULL), GS_STAGE_OK);
+	assert_int_equal(gs_stage_commit(&stage, &sidecar, &nobody, NULL), GS_STAGE_OK);
 }
 
 static void test_lock(void **state)
@@ -136,7 +137,7 @@ static void test_refused(void **state)
 	assert_int_equal(gs_stage_open(&stage, &disk, &object, 4), GS_STAGE_OK);
 	assert_true(exists(disk.staging, object.text));
 	assert_int_equal(gs_stage_write(&stage, (const uint8_t *)"abcd", 4), GS_STAGE_OK);
-	assert_int_equal(gs_stage_commit(&stage, &sidecar, wrong), GS_STAGE_DIGEST);
+	assert_int_equal(gs_stage_commit(&stage, &sidecar, &nobody, wrong), GS_STAGE_DIGEST);
 	assert_true(gs_stage_discard(&stage));
 	assert_false(exists(disk.staging, object.text));
 	assert_int_equal(gs_journal_read(&disk, &object, &sidecar), -ENOENT);
@@ -161,7 +162,7 @@ static void test_large(void **state)
 	assert_true((uint64_t)status.st_blocks * 512 >= 20 * sizeof(part));
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(gs_stage_write(&stage, part, sizeof(part)), GS_STAGE_OK);
-	assert_int_equal(gs_stage_commit(&stage, &sidecar, NULL), GS_STAGE_OK);
+	assert_int_equal(gs_stage_commit(&stage, &sidecar, &nobody, NULL), GS_STAGE_OK);
 	assert_int_equal(sidecar.size_bytes, 20 * sizeof(part));
 }
 
@@ -273,7 +274,7 @@ static void test_resume(void **state)
 	assert_int_equal(gs_stage_resume(&stage, 0), GS_STAGE_OK);
 	assert_int_equal(stage.until_s, 5678);
 	add(&stage, "es");
-	assert_int_equal(gs_stage_commit(&stage, &sidecar, whole.sha256), GS_STAGE_OK);
+	assert_int_equal(gs_stage_commit(&stage, &sidecar, &nobody, whole.sha256), GS_STAGE_OK);
 	assert_int_equal(gs_progress_read(&disk, &object, &progress), -ENOENT);
 	assert_false(exists(disk.staging, object.text));
 }
