@@ -45,21 +45,21 @@ static char *encoded_path(GsClient *client, const char *before, const char *firs
 	return path;
 }
 
-static int paged(GsClient *client, char *path, const char *list, json_t **reply)
+static int paged(GsClient *client, char *path, const char *list, size_t most, json_t **reply)
 {
 	int status = GS_CLIENT_NO_MEMORY;
 
 	if (reply != NULL)
 		*reply = NULL;
 	if (path != NULL)
-		status = gs_session_pages(client, path, list, reply);
+		status = gs_session_pages(client, path, list, most, reply);
 	free(path);
 	return status;
 }
 
 int gs_client_groups(GsClient *client, json_t **reply)
 {
-	return paged(client, gs_session_path(client, "/v1/groups/mine?limit=%d", PAGE_GROUPS), "groups", reply);
+	return paged(client, gs_session_path(client, "/v1/groups/mine?limit=%d", PAGE_GROUPS), "groups", 0, reply);
 }
 
 /* Replaces the member's first page of shares by all of them, when there are more. */
@@ -76,7 +76,7 @@ static int complete_shares(GsClient *client, const char *group_id, json_t *membe
 		return GS_CLIENT_OK;
 	}
 	path = encoded_path(client, "/v1/groups/mine?limit=100&group=", group_id, "&terminal=", terminal);
-	status = paged(client, path, "shares", &all);
+	status = paged(client, path, "shares", 0, &all);
 	if (status == GS_CLIENT_OK && json_object_set(member, "shares", json_object_get(all, "shares")) != 0)
 		status = gs_error_memory(&client->box);
 	json_object_del(member, "shares_next");
@@ -94,7 +94,7 @@ int gs_client_group(GsClient *client, const char *group_id, json_t **reply)
 	if (reply != NULL)
 		*reply = NULL;
 	status =
-		paged(client, encoded_path(client, "/v1/groups/mine?limit=100&group=", group_id, "", ""), "members", &whole);
+		paged(client, encoded_path(client, "/v1/groups/mine?limit=100&group=", group_id, "", ""), "members", 0, &whole);
 	json_array_foreach(json_object_get(whole, "members"), i, member)
 	{
 		if (status == GS_CLIENT_OK)
@@ -176,9 +176,10 @@ int gs_client_shares_of(GsClient *client, const char *owner, const char *group_i
 	return status;
 }
 
-int gs_client_search(GsClient *client, const char *name, const char *match, json_t **reply)
+int gs_client_search(GsClient *client, const char *name, const char *match, size_t most, json_t **reply)
 {
-	return paged(client, encoded_path(client, "/v1/groups?limit=100&name=", name, "&match=", match), "groups", reply);
+	return paged(client, encoded_path(client, "/v1/groups?limit=100&name=", name, "&match=", match), "groups", most,
+				 reply);
 }
 
 /* Adds to `found` (id -> true) the groups of `list` that have exactly this name. */
@@ -246,7 +247,7 @@ int gs_client_find_group(GsClient *client, const char *reference, char id[37])
 	list = NULL;
 	/* A group of one's own goes before a stranger's of the same name. */
 	if (status == GS_CLIENT_OK && json_object_size(found) == 0) {
-		status = gs_client_search(client, reference, "exact", &list);
+		status = gs_client_search(client, reference, "exact", 0, &list);
 		if (status == GS_CLIENT_OK)
 			status = collect_namesakes(client, list, reference, found);
 		json_decref(list);
@@ -412,7 +413,7 @@ int gs_client_dissolve(GsClient *client, const char *group_id)
 
 int gs_client_inquiries(GsClient *client, json_t **reply)
 {
-	return paged(client, gs_session_path(client, "/v1/inquiries?limit=100"), "inquiries", reply);
+	return paged(client, gs_session_path(client, "/v1/inquiries?limit=100"), "inquiries", 0, reply);
 }
 
 int gs_client_decide(GsClient *client, const char *inquiry_id, const char *decision, json_t **reply)
@@ -428,7 +429,7 @@ int gs_client_decide(GsClient *client, const char *inquiry_id, const char *decis
 
 int gs_client_shares(GsClient *client, json_t **reply)
 {
-	return paged(client, gs_session_path(client, "/v1/shares?limit=100"), "shares", reply);
+	return paged(client, gs_session_path(client, "/v1/shares?limit=100"), "shares", 0, reply);
 }
 
 int gs_client_set_share(GsClient *client, const char *share_id, const char *const *groups, size_t count, json_t **reply)

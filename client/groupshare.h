@@ -100,8 +100,9 @@ GS_CALL int gs_client_groups(GsClient *client, json_t **reply);
 /* All members of a group and all that each shares in it: {group, members: [{terminal, role, shares: [...]}...]}. */
 GS_CALL int gs_client_group(GsClient *client, const char *group, json_t **reply);
 
-/* Groups by name; match is "exact", "prefix" or "part". Every page: {groups: [{id, name, join}...]}. Spec G1. */
-GS_CALL int gs_client_search(GsClient *client, const char *name, const char *match, json_t **reply);
+/* Groups by name; match is "exact", "prefix" or "part": {groups: [{id, name, join}...]}. most 0: all there are. Else
+ * pages are fetched until there are so many, and `more`, a boolean, says whether others follow. Spec G1. */
+GS_CALL int gs_client_search(GsClient *client, const char *name, const char *match, size_t most, json_t **reply);
 
 /* The id of the group that `reference` means: an id, or the exact name of one of the terminal's groups or of one
  * that a search finds. id: 37 bytes. Errors: NOT_FOUND, CONFLICT (several have the name; the message lists their

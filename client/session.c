@@ -341,7 +341,7 @@ static int next_of(GsClient *client, const json_t *page, char **next)
 	return *next != NULL ? GS_CLIENT_OK : gs_error_memory(&client->box);
 }
 
-int gs_session_pages(GsClient *client, const char *path, const char *list, json_t **reply)
+int gs_session_pages(GsClient *client, const char *path, const char *list, size_t most, json_t **reply)
 {
 	json_t *whole = NULL;
 	char *next = NULL;
@@ -372,9 +372,11 @@ int gs_session_pages(GsClient *client, const char *path, const char *list, json_
 				 json_array_extend(json_object_get(whole, list), json_object_get(page, list)) != 0)
 			status = gs_error_memory(&client->box);
 		json_decref(page);
-		if (next == NULL)
+		if (next == NULL || (most > 0 && json_array_size(json_object_get(whole, list)) >= most))
 			break;
 	}
+	if (status == GS_CLIENT_OK && most > 0 && json_object_set_new(whole, "more", json_boolean(next != NULL)) != 0)
+		status = gs_error_memory(&client->box);
 	free(next);
 	if (status != GS_CLIENT_OK) {
 		json_decref(whole);

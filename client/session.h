@@ -52,10 +52,11 @@ __attribute__((warn_unused_result)) int gs_session_key(GsClient *client);
 
 /*
  * Repeats GET `path` with `after` until `next` is null, and appends each page's array `list` to that of the first,
- * which becomes *reply, without `next`. `path` has a query already ("?limit=100").
+ * which becomes *reply, without `next`. `path` has a query already ("?limit=100"). Stops after `most` elements, at the
+ * end of a page, unless 0; then the reply says by `more` whether it did.
  */
 __attribute__((warn_unused_result)) int gs_session_pages(GsClient *client, const char *path, const char *list,
-														 json_t **reply);
+														 size_t most, json_t **reply);
 
 /* The monotonic clock. */
 double gs_session_now_s(void);

@@ -33,7 +33,8 @@ static const CliCommand COMMANDS[] = {
 	 cli_groups},
 	{"search", "NAME", "find groups by name",
 	 "  --prefix   names that begin with NAME (default)\n  --exact    names that are NAME\n"
-	 "  --part     names that contain NAME\n\n  groupshare search fam\n",
+	 "  --part     names that contain NAME\n  --all      all of them; without it a hundred or a few more\n\n"
+	 "  groupshare search fam\n",
 	 cli_search},
 	{"create", "NAME [options]", "create a group",
 	 OPTIONS_OF_SETTINGS "\nWithout options the group is only reserved; `groupshare set` then establishes it.\n\n"

@@ -9,6 +9,7 @@
 #include "client/cli/print.h"
 
 #define LIST_MAX 5000
+#define SEARCH_SHOWN 100
 
 static void print_groups(const json_t *groups)
 {
@@ -114,9 +115,11 @@ int cli_search(Cli *cli, int argc, char **argv)
 	static const struct option OWN[] = {{"exact", no_argument, NULL, CLI_OWN_OPTION},
 										{"prefix", no_argument, NULL, CLI_OWN_OPTION + 1},
 										{"part", no_argument, NULL, CLI_OWN_OPTION + 2},
+										{"all", no_argument, NULL, CLI_OWN_OPTION + 3},
 										{NULL, 0, NULL, 0}};
 	static const char *const TITLES[] = {"NAME", "JOIN", "ID", NULL};
 	const char *match = "prefix";
+	size_t most = SEARCH_SHOWN;
 	CliTable table;
 	json_t *reply;
 	json_t *group;
@@ -124,15 +127,19 @@ int cli_search(Cli *cli, int argc, char **argv)
 	int option;
 	int code;
 
-	while ((option = cli_option(cli, argc, argv, OWN)) >= 0)
-		match = OWN[option - CLI_OWN_OPTION].name;
+	while ((option = cli_option(cli, argc, argv, OWN)) >= 0) {
+		if (strcmp(OWN[option - CLI_OWN_OPTION].name, "all") == 0)
+			most = 0;
+		else
+			match = OWN[option - CLI_OWN_OPTION].name;
+	}
 	if (option == CLI_OPTIONS_STOP)
 		return cli_stopped(cli);
 	if (argc - optind != 1)
 		return cli_usage(cli, "one NAME is needed");
 	if ((code = cli_open(cli)) != CLI_OK)
 		return code;
-	if (gs_client_search(cli->client, argv[optind], match, &reply) != GS_CLIENT_OK)
+	if (gs_client_search(cli->client, argv[optind], match, most, &reply) != GS_CLIENT_OK)
 		return cli_fail(cli);
 	if (cli_json(cli, reply))
 		return cli_done(cli, reply);
@@ -142,6 +149,8 @@ int cli_search(Cli *cli, int argc, char **argv)
 	cli_table_end(&table);
 	if (i == 0)
 		cli_note(cli, "No group found. Try --part, or ask for the group's id if it is hidden.");
+	if (json_is_true(json_object_get(reply, "more")))
+		cli_note(cli, "There are more. A longer NAME finds fewer; --all shows them all.");
 	return cli_done(cli, reply);
 }
 

@@ -36,7 +36,7 @@ _groupshare()
     invite) own="--admin" ;;
     show) own="--all --group" ;;
     groups) own="--group" ;;
-    search) own="--prefix --exact --part" ;;
+    search) own="--prefix --exact --part --all" ;;
     put) own="--as --group --paths --size" ;;
     get) own="--share --output --force --all --group --parallel" ;;
     watch) own="--after --once --exec" ;;

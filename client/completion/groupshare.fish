@@ -39,6 +39,7 @@ complete -c groupshare -n '__fish_seen_subcommand_from groups' -l group -x -d 'O
 complete -c groupshare -n '__fish_seen_subcommand_from search' -l prefix -d 'Begins with'
 complete -c groupshare -n '__fish_seen_subcommand_from search' -l exact -d 'Is'
 complete -c groupshare -n '__fish_seen_subcommand_from search' -l part -d 'Contains'
+complete -c groupshare -n '__fish_seen_subcommand_from search' -l all -d 'All there are'
 complete -c groupshare -n '__fish_seen_subcommand_from put' -F
 complete -c groupshare -n '__fish_seen_subcommand_from put' -l as -x -d 'Name of the share'
 complete -c groupshare -n '__fish_seen_subcommand_from put' -l group -x -d 'Only for this group'

@@ -92,6 +92,19 @@ ok($group, 'create prints the id');
 is($bob->ask('search', 'film')->{groups}[0]{id}, $group, 'search by prefix');
 is(scalar @{ $bob->ask('search', '--exact', 'film')->{groups} },       0,      'exactly: no');
 is($bob->ask('search', '--part', 'NIGHT')->{groups}[0]{id}, $group, 'by part');
+$cs->sql(<<'SQL');
+WITH made AS (
+    INSERT INTO groupshare.sharing_group (home, name, state, join_rule, creator, established_at)
+    SELECT home, 'Many ' || n, 'live', 'anyone', id, now() FROM groupshare.terminal, generate_series(1, 250) n
+     WHERE identifier = 'ann@example.org' RETURNING id, home, creator)
+INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at) SELECT id, creator, home, 'administrator', now() FROM made;
+SQL
+my $some = $bob->ask('search', 'many');
+is(scalar @{ $some->{groups} } . " $some->{more}", '100 1', 'of many, a hundred, and that there are more');
+like(($bob->type('search', 'many'))[2], qr/There are more/, 'which people are told');
+is(scalar @{ $bob->ask('search', '--all', 'many')->{groups} }, 250, 'or all of them');
+is($bob->ask('search', 'many 25')->{more}, JSON::PP::false, 'of a few, all');
+$cs->sql(q{UPDATE groupshare.sharing_group SET state = 'dissolved', dissolved_at = now() WHERE name LIKE 'Many %'});
 my $two = $ann->ask('create', 'Two Steps');
 is($two->{state}, 'new', 'without options it is reserved');
 is_deeply([ @{ $bob->refusal('join', 'Two Steps') }{qw(exit)} ], [4], 'and not to be found');
