@@ -49,6 +49,8 @@ my $worker = wait_for(sub { $cs->sql(q{SELECT pid FROM pg_stat_activity WHERE ba
 kill 'KILL', $worker or die "kill: $!";
 my $last = got($stream, member('worker@x.org'));
 ok($last, 'the worker killed: the same');
+# It may have told before it was killed, and the database, which all of it starts anew after that, may not be back.
+wait_for(sub { eval { $cs->sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'groupshare maintenance' AND pid <> $worker") } }, 'the next worker');
 
 joins('gateway@x.org');
 $gateway->kill9;
