@@ -14,6 +14,7 @@
 #@   make bench         what is fast and what is not, beside other servers in one run: a table and build/bench.json (bench/README.md)
 #@   make bench-placement   what placement costs against the number of devices, and a simulated day (doc/placement.md)
 #@   make bench-groups      what search, group info and undelivered events cost at scale (doc/groups.md)
+#@   make bench-scaling     each call's cost against the number of terminals, members, groups, shares, devices (doc/scaling.md)
 #@   make soak          the long tests of faults, for about SOAK_SECONDS (600), with a table of what was done
 #@   make asan          unit tests and tests over real processes with AddressSanitizer and UBSan
 #@   make valgrind      SQL tests of the extension in a PostgreSQL under valgrind; TESTS="test/sql/x.sql" only those

@@ -22,7 +22,7 @@ $(BUILD)/bench/placement_sim: $(BUILD)/bench/placement_sim.o $(BUILD)/extension/
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
 
-.PHONY: bench bench-tools bench-placement bench-groups
+.PHONY: bench bench-tools bench-placement bench-groups bench-scaling
 bench-tools: $(BENCH_TOOLS)
 
 # BENCH_ROWS="download upload": only these. BENCH_RUNS=5, BENCH_SECONDS=2, BENCH_MIB=1024.
@@ -39,3 +39,8 @@ bench-placement: deps
 bench-groups: deps
 	@$(MAKE) --no-print-directory all private-pg >/dev/null
 	@$(AS_USER) bench/groups.sh
+
+# SCALE_MOST=100000, SCALE_DEVICES=100000, SECONDS_EACH=1.
+bench-scaling: deps
+	@$(MAKE) --no-print-directory all private-pg >/dev/null
+	@$(AS_USER) bench/scaling.sh

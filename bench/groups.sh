@@ -2,27 +2,24 @@
 # SPDX-License-Identifier: PostgreSQL
 # groups.sh: what groups cost at scale, on a private throwaway PostgreSQL: search among GROUPS_MADE=100000 groups, the first answer of
 # group info, and commits of what writes events with EVENTS=100000 undelivered. Not as root (make bench-groups sees to it).
-# Times are this machine's. SECONDS_EACH=2.
+# Times are this machine's. SECONDS_EACH=2; 0 only fills, which with BENCH_DATA=DIR stays for the next run.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-bin=$(echo "$here"/../build/pg/usr/lib/postgresql/15/bin)
+. "$(dirname "$0")/server.sh"
 seconds=${SECONDS_EACH:-2} groups=${GROUPS_MADE:-100000} events=${EVENTS:-100000}
-dir=$(mktemp -d /tmp/gs-bench.XXXXXX)
-trap '"$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"' EXIT
+sql() { psql -Xq -v ON_ERROR_STOP=1 "$@" >/dev/null; }
 
-"$bin/initdb" -A trust -N -E UTF8 --locale=C.UTF-8 -D "$dir/data" >/dev/null
-cat >> "$dir/data/postgresql.conf" <<CONF
-listen_addresses = ''
-unix_socket_directories = '$dir'
-shared_preload_libraries = 'groupshare'
-shared_buffers = '256MB'
-max_wal_size = '4GB'
-jit = off
-CONF
-export PGHOST=$dir PGDATABASE=postgres
-"$bin/pg_ctl" -w -D "$dir/data" -l "$dir/log" start >/dev/null
-psql -Xq -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION groupshare' -c "SELECT groupshare.setup_server('bench')" -f "$here/groups-setup.sql" >/dev/null
-psql -Xq -v ON_ERROR_STOP=1 -v groups="$groups" -f "$here/groups-scale.sql" >/dev/null
+start_server
+if [ -z "$kept" ]; then
+    sql -c 'CREATE EXTENSION groupshare' -c "SELECT groupshare.setup_server('bench')" -f "$here/groups-setup.sql" -f "$here/groups-scale.sql"
+    # Two at once; the indexes of names are made over all of them, as a restore does.
+    sql -c 'DROP INDEX groupshare.sharing_group_name, groupshare.sharing_group_part'
+    sql -v from=1 -v to=$((groups / 2)) -f "$here/groups-many.sql" &
+    sql -v from=$((groups / 2 + 1)) -v to="$groups" -f "$here/groups-many.sql"
+    wait $!
+    sql -c "SET maintenance_work_mem = '512MB'" -c 'SELECT bench.index_names()' -c 'VACUUM ANALYZE'
+    filled
+fi
+[ "${SECONDS_EACH:-}" != 0 ] || exit 0
 
 run() { # script, clients: "ms tps"
     "$bin/pgbench" -n -M prepared -c "$2" -T "$seconds" -f "$1" 2>>"$dir/errors" |
@@ -49,6 +46,7 @@ page 'prefix that all have' search_groups "$ann" '{"name": "club", "match": "pre
 page 'prefix that few have' search_groups "$ann" '{"name": "club 4d2", "match": "prefix"}' sharing_group
 page 'part that all have' search_groups "$ann" '{"name": "berlin", "match": "part"}' sharing_group
 page 'part that few have' search_groups "$ann" '{"name": "4d2 be", "match": "part"}' sharing_group
+page 'part that one in 250 has' search_groups "$ann" '{"name": "ff be", "match": "part"}' sharing_group
 page 'part that none has' search_groups "$ann" '{"name": "zurich", "match": "part"}' sharing_group
 
 echo
@@ -59,7 +57,9 @@ page 'a member with 10,000 shares' my_groups "$(session rich@x.org)" '{}' share
 
 echo
 echo "Join and leave, 10 members, 8 clients, by undelivered events"
-psql -Xq -v ON_ERROR_STOP=1 -c 'SELECT bench.establish(10, 8)' -c "SELECT bench.begin('join', 10)" -c 'VACUUM ANALYZE' >/dev/null
+sql -c 'TRUNCATE groupshare.event, groupshare.group_event, groupshare.event_group' \
+    -c "SELECT bench.establish(10, 8) WHERE NOT EXISTS (SELECT 1 FROM groupshare.sharing_group WHERE name = 'bench 10')" \
+    -c "SELECT bench.begin('join', 10)" -c 'VACUUM ANALYZE'
 group=$(psql -XAtqc "SELECT id FROM groupshare.sharing_group WHERE name = 'bench 10'")
 cat > "$dir/both.sql" <<SQL
 SELECT groupshare.join_group('spare' || :client_id + 1 || '@x.org', '$group');
@@ -67,13 +67,10 @@ SELECT groupshare.leave_group('spare' || :client_id + 1 || '@x.org', '$group');
 SQL
 run "$dir/both.sql" 8 >/dev/null
 for round in 1 2 3; do run "$dir/both.sql" 8; done | sort -n | sed -n 2p > "$dir/none"
-psql -Xq -v ON_ERROR_STOP=1 -v events="$events" -v group="$group" -f "$here/groups-events.sql" >/dev/null
+sql -v events="$events" -v group="$group" -f "$here/groups-events.sql"
 run "$dir/both.sql" 8 >/dev/null
 for round in 1 2 3; do run "$dir/both.sql" 8; done | sort -n | sed -n 2p > "$dir/million"
 read -r _ none < "$dir/none"
 read -r _ million < "$dir/million"
-echo "  none: $none a second; $events of terminals and $events of the group: $million a second; ratio $(awk -v a="$million" -v b="$none" 'BEGIN { printf "%.2f", a / b }')"
-if [ -s "$dir/errors" ]; then
-    echo "errors:"
-    sort "$dir/errors" | uniq -c | sort -rn | head -5
-fi
+echo "  none: $none a second; $events of terminals and $events of the group: $million a second; ratio $(ratio "$million" "$none")"
+show_errors

@@ -5,26 +5,9 @@
 # Ratios count, times are this machine's. Not as root (make bench-placement sees to it). SECONDS_EACH=2, PREFIXES=500000,
 # PARTS="cost hot network day".
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-inst=$(cd "$here/.." && pwd)/build/pg
-bin=$(echo "$inst"/usr/lib/postgresql/15/bin)
+. "$(dirname "$0")/server.sh"
 seconds=${SECONDS_EACH:-2} prefixes=${PREFIXES:-500000} parts=${PARTS:-cost hot network day} rounds=3
-dir=$(mktemp -d /tmp/gs-bench.XXXXXX)
-trap '"$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"' EXIT
-
-"$bin/initdb" -A trust -N -E UTF8 --locale=C.UTF-8 -D "$dir/data" >/dev/null
-cat >> "$dir/data/postgresql.conf" <<CONF
-listen_addresses = ''
-unix_socket_directories = '$dir'
-shared_preload_libraries = 'groupshare'
-max_connections = 100
-shared_buffers = '256MB'
-groupshare.device_high_water_percent = 100
-jit = off
-groupshare.placement_wait = '30s'
-CONF
-export PGHOST=$dir PGDATABASE=postgres
-"$bin/pg_ctl" -w -D "$dir/data" -l "$dir/log" start >/dev/null
+start_server 'groupshare.device_high_water_percent = 100' "groupshare.placement_wait = '30s'"
 
 # The latency of a script by one client in ms, the best of the rounds: what else the machine does only adds to it.
 latency() {
@@ -41,8 +24,6 @@ rate() { # script clients
                  END { printf "%d\n", sum / n }'
     done | sort -rn | head -1
 }
-
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 
 cat > "$dir/search.sql" <<'SQL'
 SELECT count(*) FROM groupshare.nearest_devices('ann@example.org', 1000000000);
@@ -124,7 +105,4 @@ for part in $parts; do
     "$part"
     echo
 done
-if [ -s "$dir/errors" ]; then
-    echo "errors:"
-    sort "$dir/errors" | uniq -c | sort -rn | head -5
-fi
+show_errors

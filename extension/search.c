@@ -94,7 +94,8 @@ static GsPlan gram_part = {
 	"WITH c AS MATERIALIZED (SELECT l.id, l.name_key FROM groupshare.sharing_group l WHERE l.state = 'live'"
 	"   AND l.listing = 'listed' AND l.name_grams @> groupshare.name_part_grams($4) LIMIT $6 + 1)"
 	" SELECT w.*, (SELECT count(*) FROM c) <= $6 FROM (" PAGE(
-		"SELECT id, name_key FROM c l WHERE " AFTER " AND " HAS_PART " UNION ALL " OWN("'exact', 'hidden'", HAS_PART),
+		"SELECT id, name_key FROM c l WHERE (SELECT count(*) FROM c) <= $6 AND " AFTER " AND " HAS_PART
+		" UNION ALL " OWN("'exact', 'hidden'", HAS_PART),
 		"NULL") ") w",
 	{UUIDOID, TEXTOID, UUIDOID, TEXTOID, INT4OID, INT4OID},
 	.by_key = true,
