@@ -22,6 +22,10 @@ INSERT INTO groupshare.share (id, home, owner, name, size_bytes, state, all_grou
     SELECT s.id, t.home, t.id, 'file ' || s.i, 1, 'stored', true, now(), sha256('x') FROM stored s, groupshare.terminal t WHERE t.identifier = 'rich@x.org';
 INSERT INTO groupshare.share_copy (home, share_id, device_id, state, stored_at)
     SELECT f.server_id, s.id, d.id, 'stored', now() FROM stored s, groupshare.self f, groupshare.device d WHERE d.name = 'd1';
+WITH hidden AS (INSERT INTO groupshare.share (home, owner, name, size_bytes, state, all_groups, stored_at, sha256)
+    SELECT t.home, t.id, 'file ' || i, 1, 'stored', false, now(), sha256('x') FROM groupshare.terminal t, generate_series(:from, :to) i
+     WHERE t.identifier = 'thin@x.org' RETURNING id, home)
+INSERT INTO groupshare.share_group (share_id, group_id, home) SELECT id, bench.group('lonely'), home FROM hidden;
 RESET session_replication_role;
 SELECT groupshare.join_group('peer@x.org', bench.group('busy 1')) WHERE :from = 1;
 VACUUM ANALYZE;

@@ -1,14 +1,15 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Who the measurements of growth ask: head, of the group that gets many members; rich, who gets many shares, and fan, in a group with
--- it; busy, who gets many groups, and peer, in the first of them; alone, in a group of one. On top of groups-setup.sql.
-SELECT bench.people(who, 1) FROM unnest(ARRAY['alone', 'rich', 'fan', 'busy', 'peer', 'spare', 'asker']) who;
+-- Who the measurements of growth ask: head, of the group that gets many members; rich, who gets many shares; thin, who gets as many,
+-- shown in another group; fan, in a group with both; busy, who gets many groups, and peer, in the first of them; alone, in a group of
+-- one; asker, in none. On top of groups-setup.sql.
+SELECT bench.people(who, 1) FROM unnest(ARRAY['alone', 'rich', 'thin', 'fan', 'busy', 'peer', 'spare', 'asker']) who;
 UPDATE groupshare.terminal SET identifier = replace(identifier, '1@', '@');
 SELECT groupshare.add_terminal('head@x.org');
 CREATE FUNCTION bench.group(name text) RETURNS uuid LANGUAGE sql STABLE AS $$ SELECT id FROM groupshare.sharing_group g WHERE g.name = $1 $$;
 SELECT groupshare.create_group('head@x.org', 'big', '{"join": {"rule": "anyone"}, "max_members": 1000000}'),
     groupshare.create_group('rich@x.org', 'riches', '{"join": {"rule": "anyone"}}'),
     groupshare.create_group('alone@x.org', 'lonely', '{"join": {"rule": "anyone"}}');
-SELECT groupshare.join_group('fan@x.org', bench.group('riches'));
+SELECT groupshare.join_group(who, bench.group('riches')) FROM unnest(ARRAY['fan@x.org', 'thin@x.org']) who;
 -- A share of rich that is shown nowhere else, one of head, one of busy.
 CREATE FUNCTION bench.share(owner text, name text) RETURNS uuid LANGUAGE sql AS $$
     WITH made AS (INSERT INTO groupshare.share (home, owner, name, size_bytes, state, all_groups, stored_at, sha256)

@@ -45,6 +45,7 @@ members|download notice|SELECT groupshare.download_notice('t2@x.org', 'head@x.or
 shares|own shares, a page|$(api shares rich '{"after":"file 5"}')
 shares|group info|$(api my_groups fan '{}')
 shares|a page of shares|$(api my_groups fan "{\"group\":\"$riches\",\"terminal\":\"rich@x.org\",\"after\":\"file 5\"}")
+shares|a page of shares, all shown elsewhere|$(api my_groups fan "{\"group\":\"$riches\",\"terminal\":\"thin@x.org\"}")
 shares|download notice|SELECT groupshare.download_notice('fan@x.org', 'rich@x.org', 'file 500');
 shares|upload notice|$(undone "SELECT groupshare.upload_notice('rich@x.org', 'f', 1000);")
 shares|delete one|$(undone "SELECT groupshare.delete_share('rich@x.org', id) FROM groupshare.share WHERE name = 'file 500';")
