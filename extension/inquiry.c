@@ -67,10 +67,12 @@ static GsPlan find_decision = {
 	{UUIDOID},
 };
 static GsPlan find_overdue = {
-	"SELECT group_id, terminal_id, id FROM groupshare.inquiry"
-	" WHERE state = 'open' AND created_at < now() - make_interval(secs => $1) ORDER BY group_id, terminal_id LIMIT $2",
+	"SELECT o.group_id, o.terminal_id, o.id FROM (SELECT i.* FROM groupshare.inquiry i"
+	"    WHERE i.state = 'open' AND i.created_at < now() - make_interval(secs => $1) ORDER BY i.created_at LIMIT $2) o"
+	" ORDER BY o.group_id, o.terminal_id",
 	{FLOAT8OID, INT8OID},
 };
+/* Of each group that the caller administrates no more than the page; $2: the last id of the page before. */
 static GsPlan find_page = {
 	"SELECT coalesce(jsonb_agg(jsonb_build_object('id', p.id, 'group', p.group_id, 'group_name', p.group_name,"
 	"      'terminal', p.identifier, 'state', p.state, 'mine', p.mine, 'created_at', "
@@ -83,15 +85,17 @@ static GsPlan find_page = {
 	"           i.decided_at"
 	"      FROM groupshare.inquiry i JOIN groupshare.sharing_group g ON g.id = i.group_id"
 	"      JOIN groupshare.terminal t ON t.id = i.terminal_id"
-	"     WHERE i.terminal_id = $1 AND i.created_at > now() - interval '30 days'"
+	"     WHERE i.terminal_id = $1 AND i.created_at > now() - interval '30 days' AND i.id > $2"
 	"    UNION ALL"
 	"    SELECT i.id, i.group_id, g.name, t.identifier, i.state, false, i.created_at, i.decided_at"
 	"      FROM groupshare.membership m JOIN groupshare.sharing_group g ON g.id = m.group_id"
-	"      JOIN groupshare.inquiry i ON i.group_id = m.group_id JOIN groupshare.terminal t ON t.id = i.terminal_id"
-	"     WHERE m.terminal_id = $1 AND m.state = 'administrator' AND g.state = 'live' AND i.state = 'open'"
-	"       AND i.terminal_id <> $1) q"
-	"   WHERE $2 IS NULL OR q.id > $2 ORDER BY q.id LIMIT $3 + 1) p",
+	"      CROSS JOIN LATERAL (SELECT o.* FROM groupshare.inquiry o WHERE o.group_id = m.group_id AND o.state = 'open'"
+	"         AND o.id > $2 AND o.terminal_id <> $1 ORDER BY o.id LIMIT $3 + 1) i"
+	"      JOIN groupshare.terminal t ON t.id = i.terminal_id"
+	"     WHERE m.terminal_id = $1 AND m.state = 'administrator' AND g.state = 'live') q"
+	"   ORDER BY q.id LIMIT $3 + 1) p",
 	{UUIDOID, UUIDOID, INT4OID},
+	.by_key = true,
 };
 
 pg_uuid_t *gs_inquiry_open_one(const pg_uuid_t *group, const pg_uuid_t *terminal)
@@ -298,14 +302,16 @@ Datum gs_api_inquiries(PG_FUNCTION_ARGS)
 	static const char *const params[] = {"limit", "after", NULL};
 	GsRequest *request = gs_request_begin(fcinfo, true, params, NULL);
 	pg_uuid_t *after = gs_body_uuid(request->params, "after", false);
+	pg_uuid_t first = {0};
 	int64 limit = PAGE_MAX;
 	Jsonb *page, *next;
 	GsReply reply;
 
 	(void)gs_body_digits(request->params, "limit", false, 1, PAGE_MAX, &limit);
-	(void)gs_plan_run(&find_page,
-					  (Datum[]){UUIDPGetDatum(&request->terminal->id), UUIDPGetDatum(after), Int32GetDatum(limit)},
-					  after == NULL ? " n " : NULL, 1);
+	(void)gs_plan_run(
+		&find_page,
+		(Datum[]){UUIDPGetDatum(&request->terminal->id), UUIDPGetDatum(after ?: &first), Int32GetDatum(limit)}, NULL,
+		1);
 	page = gs_result_jsonb(0, 1);
 	next = gs_result_jsonb(0, 2);
 	gs_reply_begin(&reply);

@@ -228,6 +228,8 @@ CREATE TABLE groupshare.inquiry (
     CHECK ((state = 'open') = (decided_at IS NULL))
 );
 CREATE UNIQUE INDEX inquiry_one_open ON groupshare.inquiry (group_id, terminal_id) WHERE state = 'open';
+CREATE INDEX inquiry_open ON groupshare.inquiry (group_id, id) WHERE state = 'open';
+CREATE INDEX inquiry_overdue ON groupshare.inquiry (created_at) WHERE state = 'open';
 CREATE INDEX inquiry_terminal ON groupshare.inquiry (terminal_id, created_at);
 
 -- Devices ----------------------------------------------------------------------------------------------------------------

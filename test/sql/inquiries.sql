@@ -80,5 +80,19 @@ SELECT is(:'q'::jsonb ->> 'next', NULL, 'then no more');
 SELECT throws_ok(format('SELECT pg_temp.call(%L, %L, %L)', 'ann@x.org', 'inquiries', p), 'GS010', NULL, 'bad page: ' || p)
   FROM unnest(ARRAY['{"limit":"0"}', '{"limit":"101"}', '{"limit":"x"}', '{"limit":"-1"}', '{"after":"x"}']) p;
 
+-- A page of thousands reads little more than a page.
+SELECT pg_temp.group_of_ann('Q', 'confirm') AS many \gset
+INSERT INTO groupshare.terminal (home, identifier, plan) SELECT server_id, 'many' || n || '@x.org', 'standard' FROM groupshare.self, generate_series(1, 3000) n;
+INSERT INTO groupshare.inquiry (home, group_id, terminal_id)
+    SELECT home, :'many', id FROM groupshare.terminal WHERE identifier LIKE 'many%';
+ANALYZE groupshare.inquiry;
+CREATE FUNCTION pg_temp.rows_read() RETURNS bigint LANGUAGE sql AS $$
+    SELECT (s.seq_tup_read + i.read)::bigint FROM pg_stat_xact_user_tables s
+      CROSS JOIN LATERAL (SELECT sum(pg_stat_get_xact_tuples_returned(x.indexrelid)) AS read FROM pg_index x WHERE x.indrelid = s.relid) i
+     WHERE s.relid = 'groupshare.inquiry'::regclass $$;
+SELECT pg_temp.rows_read() AS before \gset
+SELECT is(jsonb_array_length(pg_temp.call('ann@x.org', 'inquiries', '{"limit":"100","after":"80000000-0000-4000-8000-000000000000"}') #> '{reply,inquiries}'), 100, 'one of many pages');
+SELECT cmp_ok(pg_temp.rows_read() - :before, '<', 400::bigint, 'is read without the others');
+
 SELECT * FROM finish();
 ROLLBACK;
