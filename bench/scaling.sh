@@ -48,7 +48,7 @@ shares|a page of shares|$(api my_groups fan "{\"group\":\"$riches\",\"terminal\"
 shares|a page of shares, all shown elsewhere|$(api my_groups fan "{\"group\":\"$riches\",\"terminal\":\"thin@x.org\"}")
 shares|download notice|SELECT groupshare.download_notice('fan@x.org', 'rich@x.org', 'file 500');
 shares|upload notice|$(undone "SELECT groupshare.upload_notice('rich@x.org', 'f', 1000);")
-shares|delete one|$(undone "SELECT groupshare.delete_share('rich@x.org', id) FROM groupshare.share WHERE name = 'file 500';")
+shares|delete one|$(undone "SELECT groupshare.delete_share('rich@x.org', id) FROM groupshare.share WHERE name = 'file 500' AND owner = bench.id('rich@x.org');")
 shares|leave a group|$(undone "SELECT groupshare.leave_group('rich@x.org', '$riches'); SET CONSTRAINTS ALL IMMEDIATE;")
 groups of a terminal|group info, first answer|$(api my_groups busy '{}')
 groups of a terminal|group info, 304|$(api my_groups busy "{\"if_none_match\":\"$(tag busy)\"}")
@@ -97,8 +97,13 @@ awk -F'|' '
         for (k = 1; k <= n; k++) {
             split(order[k], p, "|")
             printf "%-22s %-38s", p[1], p[2]
-            for (i = 1; i <= m; i++) printf " %9s", ms[order[k], size[i]]
-            if (m > 1) printf "  %6.2f", log(ms[order[k], size[m]] / ms[order[k], size[1]]) / log(size[m] / size[1])
+            first = last = 0
+            for (i = 1; i <= m; i++) {
+                t = ms[order[k], size[i]]
+                printf " %9s", t
+                if (t > 0) { last = i; if (!first) first = i }
+            }
+            if (last > first) printf "  %6.2f", log(ms[order[k], size[last]] / ms[order[k], size[first]]) / log(size[last] / size[first])
             print ""
         }
     }' "$data/measured"

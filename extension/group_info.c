@@ -41,7 +41,7 @@ PG_FUNCTION_INFO_V1(gs_api_my_groups);
 	"   'next', CASE WHEN count(*) > " most " THEN (array_agg(sp.name ORDER BY sp.n))[" most "] END) AS page"   \
 	" FROM (SELECT s.id, s.name, s.size_bytes, s.sha256, s.stored_at, row_number() OVER (ORDER BY s.name) AS n" \
 	"         FROM groupshare.share s"                                                                          \
-	"        WHERE s.owner = " owner " AND s.state = 'stored' AND (" after " IS NULL OR s.name > " after ")"    \
+	"        WHERE s.owner = " owner " AND s.state = 'stored' AND s.name > " after                              \
 	"          AND (s.all_groups OR (SELECT true FROM groupshare.share_group sg"                                \
 	"                WHERE sg.share_id = s.id AND sg.group_id = " group "))"                                    \
 	"        ORDER BY s.name LIMIT " most " + 1) sp)"
@@ -58,9 +58,8 @@ PG_FUNCTION_INFO_V1(gs_api_my_groups);
 	"              (SELECT t.identifier FROM groupshare.terminal t WHERE t.id = m.terminal_id) AS identifier"         \
 	"         FROM groupshare.membership m"                                                                           \
 	"        WHERE m.group_id = " group " AND m.state IN ('member', 'administrator')"                                 \
-	"          AND (" after " IS NULL OR m.terminal_id > " after ")"                                                  \
-	"        ORDER BY m.terminal_id LIMIT " most " + 1) mp"                                                           \
-	" LEFT JOIN LATERAL " SHARES_PAGE(group, "mp.terminal_id", "NULL::text", most_shares) " ms ON mp.n <= " most ")"
+	"          AND m.terminal_id > " after "        ORDER BY m.terminal_id LIMIT " most " + 1) mp"                    \
+	" LEFT JOIN LATERAL " SHARES_PAGE(group, "mp.terminal_id", "''", most_shares) " ms ON mp.n <= " most ")"
 
 /* No row for who is no member. */
 #define GROUP_INFO(viewer, group, most)                                                                         \
@@ -72,12 +71,12 @@ PG_FUNCTION_INFO_V1(gs_api_my_groups);
 	" JOIN groupshare.server h ON h.id = g.home"                                                                \
 	" JOIN groupshare.membership v ON v.group_id = g.id AND v.terminal_id = " viewer                            \
 	"      AND v.state IN ('member', 'administrator'),"                                                         \
-	" LATERAL " MEMBERS_PAGE("g.id", "NULL::uuid", most, most) " gm)"
+	" LATERAL " MEMBERS_PAGE("g.id", "'00000000-0000-0000-0000-000000000000'::uuid", most, most) " gm)"
 
 static GsPlan find_groups = {
 	"SELECT w.group_id FROM groupshare.membership w JOIN groupshare.sharing_group o ON o.id = w.group_id"
 	" WHERE w.terminal_id = $1 AND w.state IN ('member', 'administrator') AND o.state <> 'dissolved'"
-	"   AND ($2 IS NULL OR w.group_id > $2) ORDER BY w.group_id LIMIT $3",
+	"   AND w.group_id > $2 ORDER BY w.group_id LIMIT $3",
 	{UUIDOID, UUIDOID, INT4OID},
 	.by_key = true,
 };
@@ -100,10 +99,12 @@ static GsPlan find_shares = {
 	.by_key = true,
 };
 
-static Datum uuid_or_null(const pg_uuid_t *uuid, char *null)
+/* The place after which a page starts is never NULL: "NULL or greater" would be no range of an index. */
+static Datum place(const pg_uuid_t *after)
 {
-	*null = uuid == NULL ? 'n' : ' ';
-	return UUIDPGetDatum(uuid);
+	static const pg_uuid_t start;
+
+	return UUIDPGetDatum(after != NULL ? after : &start);
 }
 
 static void add_page(GsReply *reply, const char *list)
@@ -127,8 +128,7 @@ static Jsonb *look_up(const pg_uuid_t *viewer, const pg_uuid_t *group, int64 *it
 
 void gs_group_info_page(GsReply *reply, const pg_uuid_t *viewer, const pg_uuid_t *after, int64 limit)
 {
-	char nulls[] = "   ";
-	Datum values[] = {UUIDPGetDatum(viewer), uuid_or_null(after, &nulls[1]), Int32GetDatum(limit + 1)};
+	Datum values[] = {UUIDPGetDatum(viewer), place(after), Int32GetDatum(limit + 1)};
 	pg_uuid_t *ids[GS_GROUP_INFO_PAGE + 1];
 	Jsonb *groups[GS_GROUP_INFO_PAGE];
 	int64 items = 0;
@@ -136,7 +136,7 @@ void gs_group_info_page(GsReply *reply, const pg_uuid_t *viewer, const pg_uuid_t
 
 	Assert(limit <= GS_GROUP_INFO_PAGE);
 	gs_plan_freeze();
-	rows = (int)gs_plan_run_frozen(&find_groups, values, nulls, 0);
+	rows = (int)gs_plan_run_frozen(&find_groups, values, NULL, 0);
 	for (int i = 0; i < rows; i++)
 		ids[i] = gs_result_uuid(i, 1);
 	while (count < Min(rows, limit) && items < ITEMS) {
@@ -163,11 +163,10 @@ Jsonb *gs_group_info_one(const pg_uuid_t *viewer, const pg_uuid_t *group)
 
 static void add_members(GsReply *reply, const pg_uuid_t *group, Jsonb *params, int64 limit)
 {
-	char nulls[] = {' ', ' ', ' ', ' '};
-	Datum values[] = {UUIDPGetDatum(group), uuid_or_null(gs_body_uuid(params, "after", false), &nulls[1]),
-					  Int32GetDatum(limit), Int32GetDatum(NESTED)};
+	Datum values[] = {UUIDPGetDatum(group), place(gs_body_uuid(params, "after", false)), Int32GetDatum(limit),
+					  Int32GetDatum(NESTED)};
 
-	(void)gs_plan_run(&find_members, values, nulls, 1);
+	(void)gs_plan_run(&find_members, values, NULL, 1);
 	gs_reply_uuid(reply, "group", group);
 	add_page(reply, "members");
 }
@@ -175,11 +174,10 @@ static void add_members(GsReply *reply, const pg_uuid_t *group, Jsonb *params, i
 static void add_shares(GsReply *reply, const pg_uuid_t *group, const char *owner, Jsonb *params, int64 limit)
 {
 	char *after = gs_body_text(params, "after", false);
-	char nulls[] = {' ', ' ', after == NULL ? 'n' : ' ', ' '};
-	Datum values[] = {UUIDPGetDatum(group), CStringGetTextDatum(owner),
-					  after == NULL ? (Datum)0 : CStringGetTextDatum(after), Int32GetDatum(limit)};
+	Datum values[] = {UUIDPGetDatum(group), CStringGetTextDatum(owner), CStringGetTextDatum(after ?: ""),
+					  Int32GetDatum(limit)};
 
-	if (gs_plan_run(&find_shares, values, nulls, 1) == 0)
+	if (gs_plan_run(&find_shares, values, NULL, 1) == 0)
 		ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("the group has no such member")));
 	gs_reply_uuid(reply, "group", group);
 	gs_reply_text(reply, "terminal", owner);

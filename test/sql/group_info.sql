@@ -102,6 +102,18 @@ END $$;
 SELECT pg_temp.rows_read() AS before \gset
 SELECT is(jsonb_array_length(groupshare.my_groups('hub@x.org') -> 'groups'), 91, 'ninety-one groups of eleven are a page');
 SELECT cmp_ok(pg_temp.rows_read() - :before, '<', 10000::bigint, 'for which little more is read than shown');
+-- A page in the middle does not read those before it, neither of members nor of shares.
+SELECT id AS wide FROM groupshare.sharing_group WHERE name = 'h1' \gset
+INSERT INTO groupshare.terminal (home, identifier, plan) SELECT server_id, 'wide' || n || '@x.org', 'standard' FROM groupshare.self, generate_series(1, 1500) n;
+INSERT INTO groupshare.membership (group_id, terminal_id, home, state, since, joined_at)
+    SELECT :'wide', id, home, 'member', now() - interval '1 s', now() FROM groupshare.terminal WHERE identifier LIKE 'wide%';
+SELECT count(pg_temp.share('wide1@x.org', 'w' || n)) FROM generate_series(1000, 2000) n \gset
+SELECT pg_temp.rows_read() AS before \gset
+SELECT is(jsonb_array_length(pg_temp.info('hub@x.org', jsonb_build_object('group', :'wide', 'limit', '10', 'after', 'c0000000-0000-4000-8000-000000000000')) -> 'members')
+    + jsonb_array_length(pg_temp.info('hub@x.org', jsonb_build_object('group', :'wide', 'terminal', 'wide1@x.org', 'limit', '10', 'after', 'w1900')) -> 'shares'), 20, 'pages of members and shares from the middle');
+SELECT cmp_ok(pg_temp.rows_read() - :before, '<', 300::bigint, 'for which those before them are not read');
+DELETE FROM groupshare.share WHERE name LIKE 'w1%' OR name LIKE 'w2%';
+DELETE FROM groupshare.membership WHERE terminal_id IN (SELECT id FROM groupshare.terminal WHERE identifier LIKE 'wide%');
 SELECT count(pg_temp.share('m' || 1 + n % 10 || '@x.org', 'm' || n)) FROM generate_series(1, 300) n \gset
 SELECT results_eq($$ SELECT sum(groups), max(items) <= 1420, min(items) > 0, count(*) > 20 FROM pg_temp.pages('hub@x.org') $$,
     'VALUES (101::bigint, true, true, true)', 'with shares there are many pages, none much larger');
