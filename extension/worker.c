@@ -7,9 +7,11 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/table.h"
 #include "access/xact.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
-#include "commands/dbcommands.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -20,6 +22,7 @@
 #include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -110,15 +113,22 @@ static bool start(Child *child)
 
 static bool exists(const char *database)
 {
-	Oid oid;
+	ScanKeyData name;
+	Relation databases;
+	SysScanDesc scan;
+	bool found;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	oid = get_database_oid(database, true);
-	PopActiveSnapshot();
+	ScanKeyInit(&name, Anum_pg_database_datname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(database));
+	databases = table_open(DatabaseRelationId, AccessShareLock);
+	/* Not by an index: what it is, a process without a database can't read before another one has written it down. */
+	scan = systable_beginscan(databases, InvalidOid, false, NULL, 1, &name);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(databases, AccessShareLock);
 	CommitTransactionCommand();
-	return OidIsValid(oid);
+	return found;
 }
 
 /* True while it runs. One that has ended soon waits longer for the next. */

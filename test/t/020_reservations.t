@@ -152,6 +152,7 @@ $server->sql('DROP DATABASE later WITH (FORCE)', -database => 'postgres');
 wait_for(sub { $missing->() == 2 }, 'its end to be noticed');
 is($server->sql($worker), wait_for(sub { $server->sql($worker) }, 'the worker'), 'the other one goes on');
 $pid = $server->sql($worker);
+unlike(slurp("$server->{dir}/log"), qr/cannot read|launcher" \(PID \d+\) exited/, 'no launcher has ended, also on a cluster that has just been made');
 $server->sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'groupshare launcher'});
 isnt(wait_for(sub { my $now = $server->sql($worker); $now =~ /^\d+$/ && $now ne $pid ? $now : undef }, 'the next worker'), $pid,
     'a launcher that ends takes its workers along and both are started again');

@@ -240,6 +240,7 @@ my $brief = { %{$upload}, ticket => forge($cs, $upload->{ticket}, { until => $un
 is_reply(patch($brief, 0, 'x'), 204, 'an upload that is kept briefly');
 wait_for(sub { !@{ files_under($device, 'staging') } }, 'its end', 30);
 cmp_ok(time, '>=', $until, 'not before its time');
+wait_for(sub { http('HEAD', $upload->{url}, token => $upload->{ticket})->{status} != 409 }, 'who removes it to let go');
 offset_is($upload, 0, 'expired');
 is(wait_for(sub { $cs->sql('SELECT staged_bytes FROM groupshare.device_ledger') == 0 }, 'a report'), 1, 'none staged');
 $device->{config}{storage}{max_staged} = 1;

@@ -182,7 +182,9 @@ my $bad    = $good;
 substr($bad, -1, 1) = chr(ord(substr $bad, -1) ^ 1);
 spit($source, $bad);
 $to->start;
-told($upload, 'source_damaged');
+# Soon after, the source has read it whole and knows; then no copy is needed any more.
+wait_for(sub { hurry(); http('GET', $to->url . '/metrics')->{body} =~ /fetch_failures_total\{[^}]*reason="source_damaged"[^}]*\} [1-9]/ },
+    'source_damaged to be told');
 isnt(copies($upload), 'd1 stored, d2 stored', 'a damaged source: no copy');
 wait_for(sub { hurry(); copies($upload) eq 'd1 quarantined' }, 'the source to find its damage, when it is read whole');
 pass('the damaged copy is found, and nothing waits for it any more');
