@@ -156,6 +156,8 @@ sub kill_start {
     my ($step, $first, $kept) = @_;
     my $u = fresh_upload();
     arm($first);
+    # Else it would start another worker, which puts right what the next daemon is to find.
+    kill 'STOP', $device->{process}->pid;
     $history->heard($u, put($u, $u->{file}));
     soon(sub { !-e $armed }) or wrong("$step: $first was not reached");
     $device->kill9;
