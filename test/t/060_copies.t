@@ -165,6 +165,7 @@ done(job('rebalance'), 'rebalanced');
 cmp_ok(on('d5'), '>', 0, 'the new device has a part');
 whole(2, 'after rebalancing');
 all_right('in the end');
-is($cs->sql('SELECT count(*) FROM groupshare.copy_need'), 0, 'nothing is left to do');
+wait_for(sub { $cs->sql('SELECT count(*) FROM groupshare.copy_need') == 0 }, 'the worker to find nothing left to do', 30);
+pass('nothing is left to do');
 
 done_testing;
