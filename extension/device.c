@@ -332,6 +332,9 @@ Datum gs_device_receipts(PG_FUNCTION_ARGS)
 								  .size = DatumGetInt64(sizes[i]),
 								  .sha256 = DatumGetByteaPP(digests[i])};
 		check_receipt(receipts[i].size, receipts[i].sha256);
+		for (int j = 0; j < i; j++)
+			if (memcmp(&receipts[i].object, &receipts[j].object, UUID_LEN) == 0)
+				refuse("objects names one twice");
 	}
 	gs_plan_open();
 	device = calling_device(&epoch);

@@ -42,8 +42,9 @@ static GsPlan want_plan = {
 static GsPlan want_more_plan = {
 	.sql = "INSERT INTO groupshare.copy_need AS n (share_id) SELECT s.id FROM groupshare.share s"
 		   "   JOIN groupshare.terminal t ON t.id = s.owner JOIN groupshare.plan p ON p.name = t.plan"
-		   " WHERE s.id = $1 AND p.copies > 1 ON CONFLICT (share_id) DO UPDATE SET not_before = now()",
-	.types = {UUIDOID},
+		   " WHERE s.id = ANY ($1) AND p.copies > 1 ON CONFLICT (share_id) DO UPDATE SET not_before = now()",
+	.types = {UUIDARRAYOID},
+	.by_key = true,
 };
 
 static GsPlan failed_plan = {
@@ -145,9 +146,9 @@ void gs_replica_want(const pg_uuid_t *share)
 	gs_plan_run(&want_plan, (Datum[]){UUIDPGetDatum(share)}, NULL, 0);
 }
 
-void gs_replica_want_more(const pg_uuid_t *share)
+void gs_replica_want_more(ArrayType *shares)
 {
-	gs_plan_run(&want_more_plan, (Datum[]){UUIDPGetDatum(share)}, NULL, 0);
+	gs_plan_run(&want_more_plan, (Datum[]){PointerGetDatum(shares)}, NULL, 0);
 }
 
 void gs_replica_failed(const pg_uuid_t *share, const char *problem)

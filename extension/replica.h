@@ -12,7 +12,7 @@
 /* The worker shall look at the copies of this stored share: now / now, if its plan has more than one copy / after a
  * while that grows with each failure. */
 void gs_replica_want(const pg_uuid_t *share);
-void gs_replica_want_more(const pg_uuid_t *share);
+void gs_replica_want_more(ArrayType *shares);
 void gs_replica_failed(const pg_uuid_t *share, const char *problem);
 
 /* The share has been deleted. */

@@ -70,11 +70,12 @@ static GsPlan end_plan = {
 
 static GsPlan settle_plan = {
 	.sql = "WITH ended AS (UPDATE groupshare.reservation SET state = 'settled', ended_at = now()"
-		   "   WHERE object = $1 AND state = 'live' RETURNING object),"
+		   "   WHERE object = ANY ($1) AND state = 'live' RETURNING object),"
 		   " fetched AS (DELETE FROM groupshare.copy_fetch f USING ended e WHERE f.object = e.object)"
 		   " UPDATE groupshare.share_copy c SET state = 'stored', stored_at = now() FROM ended e"
 		   " WHERE c.object = e.object",
-	.types = {UUIDOID},
+	.types = {UUIDARRAYOID},
+	.by_key = true,
 };
 
 static GsPlan due_plan = {
@@ -216,11 +217,11 @@ void gs_reservation_end(const GsAllocation *allocation, const char *state)
 	gs_ledger_release(&allocation->device, allocation->size);
 }
 
-void gs_reservation_settle(const GsAllocation *allocation)
+void gs_reservation_settle(ArrayType *objects, int count)
 {
-	Datum values[] = {UUIDPGetDatum(&allocation->object)};
+	Datum values[] = {PointerGetDatum(objects)};
 
-	if (gs_plan_run(&settle_plan, values, NULL, 0) == 0)
+	if (gs_plan_run(&settle_plan, values, NULL, 0) != (uint64)count)
 		elog(ERROR, "the reservation ended although its share is locked");
 }
 

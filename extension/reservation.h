@@ -42,8 +42,9 @@ void gs_reservation_extend(GsAllocation *allocation);
 /* Ends a live reservation as 'expired' or 'cancelled': the copy is abandoned, its device told to drop what it has. */
 void gs_reservation_end(const GsAllocation *allocation, const char *state);
 
-/* The bytes have arrived. The caller owes its size to the ledger (gs_ledger_settle), after all other rows. */
-void gs_reservation_settle(const GsAllocation *allocation);
+/* The bytes of these objects have arrived. The caller owes their sizes to the ledger (gs_ledger_settle), after all
+ * other rows. */
+void gs_reservation_settle(ArrayType *objects, int count);
 
 /* Ends at most `limit` reservations whose time is over, with their shares; returns how many. */
 int64 gs_reservation_expire_due(int64 limit);

@@ -24,8 +24,8 @@
 #include "share.h"
 
 typedef struct ReceivedShare {
+	GsReceipt *receipt;
 	pg_uuid_t id;
-	pg_uuid_t owner;
 	char *owner_identifier;
 	char *name;
 	int64 size;
@@ -36,36 +36,29 @@ typedef struct ReceivedShare {
 	bool further; /* the copy is pending, the share stored */
 } ReceivedShare;
 
-/* What the receipts of one call settle, all of it on one device. */
-typedef struct Arrived {
-	int count;
-	int64 bytes;
-} Arrived;
-
-static GsPlan lock_share_plan = {
-	.sql = "SELECT s.id FROM groupshare.share s JOIN groupshare.share_copy c ON c.share_id = s.id"
-		   " WHERE c.object = $1 AND c.device_id = $2 FOR NO KEY UPDATE OF s",
-	.types = {UUIDOID, UUIDOID},
-};
-
 static GsPlan lock_shares_plan = {
 	.sql = "SELECT s.id FROM groupshare.share s JOIN groupshare.share_copy c ON c.share_id = s.id"
 		   " WHERE c.object = ANY ($1) AND c.device_id = $2 ORDER BY s.id FOR NO KEY UPDATE OF s",
 	.types = {UUIDARRAYOID, UUIDOID},
+	.by_key = true,
 };
 
-static GsPlan read_share_plan = {
-	.sql = "SELECT s.id, s.owner, t.identifier, s.name, s.size_bytes, s.sha256,"
+static GsPlan read_shares_plan = {
+	.sql = "SELECT u.n, s.id, t.identifier, s.name, s.size_bytes, s.sha256,"
 		   "       s.state = 'stored' AND c.state = 'stored', s.state = 'pending' AND c.state = 'pending',"
 		   "       s.state = 'stored' AND c.state = 'missing', s.state = 'stored' AND c.state = 'pending'"
-		   " FROM groupshare.share_copy c JOIN groupshare.share s ON s.id = c.share_id"
-		   "   JOIN groupshare.terminal t ON t.id = s.owner WHERE c.object = $1",
-	.types = {UUIDOID},
+		   " FROM unnest($1::uuid[]) WITH ORDINALITY u (object, n) JOIN groupshare.share_copy c ON c.object = u.object"
+		   "   JOIN groupshare.share s ON s.id = c.share_id JOIN groupshare.terminal t ON t.id = s.owner"
+		   " WHERE c.device_id = $2 ORDER BY u.n",
+	.types = {UUIDARRAYOID, UUIDOID},
+	.by_key = true,
 };
 
-static GsPlan store_share_plan = {
-	.sql = "UPDATE groupshare.share SET state = 'stored', sha256 = $2, stored_at = now() WHERE id = $1",
-	.types = {UUIDOID, BYTEAOID},
+static GsPlan store_shares_plan = {
+	.sql = "UPDATE groupshare.share s SET state = 'stored', sha256 = u.sha256, stored_at = now()"
+		   " FROM unnest($1::uuid[], $2::bytea[]) u (id, sha256) WHERE s.id = u.id",
+	.types = {UUIDARRAYOID, BYTEAARRAYOID},
+	.by_key = true,
 };
 
 static GsPlan shown_groups_plan = {
@@ -120,28 +113,41 @@ static void tell(const pg_uuid_t *share, const char *owner, const char *name, in
 	gs_event_groups(gs_share_shown_groups(share), construct_empty_array(UUIDOID), "share", gs_reply_end(&data));
 }
 
-/* Locks the share and then reads it: the reading statement's snapshot is younger than the lock. */
-static ReceivedShare *find_received(const pg_uuid_t *device, const pg_uuid_t *object)
+static ArrayType *uuid_array(Datum *ids, int count)
 {
-	Datum values[] = {UUIDPGetDatum(object), UUIDPGetDatum(device)};
-	ReceivedShare *share;
+	return construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+}
 
-	if (gs_plan_run(&lock_share_plan, values, NULL, 0) == 0)
-		return NULL;
-	if (gs_plan_run(&read_share_plan, values, NULL, 0) == 0)
-		elog(ERROR, "a locked share vanished");
-	share = palloc(sizeof(*share));
-	share->id = *gs_result_uuid(0, 1);
-	share->owner = *gs_result_uuid(0, 2);
-	share->owner_identifier = gs_result_text(0, 3);
-	share->name = gs_result_text(0, 4);
-	share->size = gs_result_int64(0, 5);
-	share->sha256 = gs_result_bytea(0, 6);
-	share->stored = gs_result_bool(0, 7);
-	share->pending = gs_result_bool(0, 8);
-	share->missing = gs_result_bool(0, 9);
-	share->further = gs_result_bool(0, 10);
-	return share;
+/*
+ * The shares of the objects that this device has copies of, in the order of the receipts; returns how many. Locks them
+ * and then reads: the reading statement's snapshot is younger than the locks.
+ */
+static int find_received(const pg_uuid_t *device, GsReceipt *receipts, int count, ReceivedShare *shares)
+{
+	Datum *objects = palloc(sizeof(*objects) * count);
+	Datum values[2];
+	int found;
+
+	for (int i = 0; i < count; i++)
+		objects[i] = UUIDPGetDatum(&receipts[i].object);
+	values[0] = PointerGetDatum(uuid_array(objects, count));
+	values[1] = UUIDPGetDatum(device);
+	if (gs_plan_run(&lock_shares_plan, values, NULL, 0) == 0)
+		return 0;
+	found = (int)gs_plan_run(&read_shares_plan, values, NULL, 0);
+	for (int i = 0; i < found; i++) {
+		shares[i] = (ReceivedShare){.receipt = &receipts[gs_result_int64(i, 1) - 1],
+									.id = *gs_result_uuid(i, 2),
+									.owner_identifier = gs_result_text(i, 3),
+									.name = gs_result_text(i, 4),
+									.size = gs_result_int64(i, 5),
+									.sha256 = gs_result_bytea(i, 6),
+									.stored = gs_result_bool(i, 7),
+									.pending = gs_result_bool(i, 8),
+									.missing = gs_result_bool(i, 9),
+									.further = gs_result_bool(i, 10)};
+	}
+	return found;
 }
 
 static bool differs(const ReceivedShare *share, const GsReceipt *receipt)
@@ -153,76 +159,91 @@ static bool differs(const ReceivedShare *share, const GsReceipt *receipt)
 								memcmp(VARDATA_ANY(noticed), VARDATA_ANY(received), VARSIZE_ANY_EXHDR(received)) != 0));
 }
 
-static void settle(const pg_uuid_t *share, Arrived *arrived)
+static void judge(const ReceivedShare *share)
 {
-	const GsAllocation *allocation = gs_reservation_find(share);
+	GsReceipt *receipt = share->receipt;
 
-	gs_reservation_settle(allocation);
-	arrived->count++;
-	arrived->bytes += allocation->size;
-}
-
-static void store(const ReceivedShare *share, const GsReceipt *receipt, Arrived *arrived)
-{
-	Datum values[] = {UUIDPGetDatum(&share->id), PointerGetDatum(receipt->sha256)};
-
-	gs_plan_run(&store_share_plan, values, NULL, 0);
-	tell(&share->id, share->owner_identifier, share->name, receipt->size, receipt->sha256, "stored");
-	gs_audit(NULL, "stored", gs_reply_uuid_text(&share->id), NULL);
-	settle(&share->id, arrived);
-	gs_replica_want_more(&share->id);
-}
-
-/* Nobody is told: who sees the share sees it as before. */
-static void store_further(const ReceivedShare *share, Arrived *arrived)
-{
-	settle(&share->id, arrived);
-	gs_replica_want(&share->id);
-	gs_audit(NULL, "copied", gs_reply_uuid_text(&share->id), NULL);
-}
-
-static void receive(const pg_uuid_t *device, GsReceipt *receipt, Arrived *arrived)
-{
-	ReceivedShare *share = find_received(device, &receipt->object);
-
-	receipt->outcome = GS_RECEIPT_UNWANTED;
-	if (share == NULL || !(share->stored || share->pending || share->missing || share->further))
+	if (!(share->stored || share->pending || share->missing || share->further))
 		return;
-	receipt->outcome = GS_RECEIPT_MISMATCH;
 	receipt->noticed_size = share->size;
-	if (differs(share, receipt))
-		return;
-	receipt->outcome = GS_RECEIPT_STORED;
-	if (share->pending)
-		store(share, receipt, arrived);
-	if (share->missing)
-		(void)gs_copy_return(&receipt->object);
-	if (share->further)
-		store_further(share, arrived);
+	receipt->outcome = differs(share, receipt) ? GS_RECEIPT_MISMATCH : GS_RECEIPT_STORED;
 }
 
-static void lock_shares(const pg_uuid_t *device, const GsReceipt *receipts, int count)
+/* Those whose first copy this is, all at once; then who sees them is told. */
+static void store(const ReceivedShare *shares, int count)
 {
-	Datum *objects = palloc(sizeof(*objects) * count);
+	Datum *ids = palloc(sizeof(*ids) * count), *digests = palloc(sizeof(*digests) * count);
 	Datum values[2];
+	int n = 0;
 
-	for (int i = 0; i < count; i++)
-		objects[i] = UUIDPGetDatum(&receipts[i].object);
-	values[0] = PointerGetDatum(construct_array(objects, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
-	values[1] = UUIDPGetDatum(device);
-	gs_plan_run(&lock_shares_plan, values, NULL, 0);
+	for (int i = 0; i < count; i++) {
+		if (!shares[i].pending || shares[i].receipt->outcome != GS_RECEIPT_STORED)
+			continue;
+		ids[n] = UUIDPGetDatum(&shares[i].id);
+		digests[n++] = PointerGetDatum(shares[i].receipt->sha256);
+	}
+	if (n == 0)
+		return;
+	values[0] = PointerGetDatum(uuid_array(ids, n));
+	values[1] = PointerGetDatum(construct_array(digests, n, BYTEAOID, -1, false, TYPALIGN_INT));
+	gs_plan_run(&store_shares_plan, values, NULL, 0);
+	for (int i = 0; i < count; i++) {
+		if (!shares[i].pending || shares[i].receipt->outcome != GS_RECEIPT_STORED)
+			continue;
+		tell(&shares[i].id, shares[i].owner_identifier, shares[i].name, shares[i].size, shares[i].receipt->sha256,
+			 "stored");
+		gs_audit(NULL, "stored", gs_reply_uuid_text(&shares[i].id), NULL);
+	}
+	gs_replica_want_more(DatumGetArrayTypeP(values[0]));
+}
+
+/* Further copies: nobody is told, who sees the share sees it as before. And those that had been missed are back. */
+static void store_further(const ReceivedShare *shares, int count)
+{
+	for (int i = 0; i < count; i++) {
+		if (shares[i].receipt->outcome != GS_RECEIPT_STORED)
+			continue;
+		if (shares[i].missing)
+			(void)gs_copy_return(&shares[i].receipt->object);
+		if (!shares[i].further)
+			continue;
+		gs_replica_want(&shares[i].id);
+		gs_audit(NULL, "copied", gs_reply_uuid_text(&shares[i].id), NULL);
+	}
+}
+
+/* The reservations of what has arrived, then the ledger. */
+static void settle(const pg_uuid_t *device, int64 epoch, const ReceivedShare *shares, int count)
+{
+	Datum *objects = palloc(sizeof(*objects) * Max(count, 1));
+	int64 size = 0;
+	int n = 0;
+
+	for (int i = 0; i < count; i++) {
+		if (!(shares[i].pending || shares[i].further) || shares[i].receipt->outcome != GS_RECEIPT_STORED)
+			continue;
+		objects[n++] = UUIDPGetDatum(&shares[i].receipt->object);
+		size += shares[i].size;
+	}
+	if (n == 0)
+		return;
+	gs_reservation_settle(uuid_array(objects, n), n);
+	if (!gs_ledger_settle(device, epoch, size))
+		ereport(ERROR, (errcode(GS_ERR_STALE_EPOCH), errmsg("another start of this device has announced itself")));
 }
 
 void gs_share_receipts(const pg_uuid_t *device, int64 epoch, GsReceipt *receipts, int count)
 {
-	Arrived arrived = {0};
+	ReceivedShare *shares = palloc(sizeof(*shares) * count);
+	int found = find_received(device, receipts, count, shares);
 
-	if (count > 1)
-		lock_shares(device, receipts, count);
 	for (int i = 0; i < count; i++)
-		receive(device, &receipts[i], &arrived);
-	if (arrived.count > 0 && !gs_ledger_settle(device, epoch, arrived.bytes))
-		ereport(ERROR, (errcode(GS_ERR_STALE_EPOCH), errmsg("another start of this device has announced itself")));
+		receipts[i].outcome = GS_RECEIPT_UNWANTED;
+	for (int i = 0; i < found; i++)
+		judge(&shares[i]);
+	store(shares, found);
+	store_further(shares, found);
+	settle(device, epoch, shares, found);
 }
 
 bool gs_share_receipt(const pg_uuid_t *device, int64 epoch, const pg_uuid_t *object, int64 size, bytea *sha256)

@@ -22,7 +22,8 @@ typedef struct GsReceipt {
 	int64 noticed_size; /* unless unwanted */
 } GsReceipt;
 
-/* A device has the bytes of these objects of its own, durably. GS031 when another epoch has announced meanwhile. */
+/* A device has the bytes of these objects of its own, each named once, durably. GS031 when another epoch has announced
+ * meanwhile. */
 void gs_share_receipts(const pg_uuid_t *device, int64 epoch, GsReceipt *receipts, int count);
 
 /*

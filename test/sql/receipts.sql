@@ -2,7 +2,7 @@
 -- Several receipts in one call: each has its own outcome, and all are one transaction.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(24);
+SELECT plan(25);
 
 CREATE FUNCTION pg_temp.receipts(device text, objects uuid[], sizes bigint[], contents text[], epoch bigint DEFAULT 10)
 RETURNS text LANGUAGE sql AS $$
@@ -31,6 +31,7 @@ SELECT throws_ok(format('SELECT pg_temp.as_device(%L, %L)', 'near', 'SELECT grou
         ($$ARRAY[gen_random_uuid()], '{-1}', ARRAY[sha256('x')]$$, 'a negative size'),
         ($$ARRAY[gen_random_uuid()], '{1}', '{x}'$$, 'a short digest'),
         ($$array_fill(gen_random_uuid(), ARRAY[101]), array_fill(1::bigint, ARRAY[101]), array_fill(sha256('x'), ARRAY[101])$$, 'more than 100')) v (args, note);
+SELECT throws_ok(format($$ SELECT pg_temp.receipts('near', '{%1$s,%1$s}', '{10,10}', '{a,a}') $$, :'a'), 'GS010', NULL, 'one twice');
 SELECT throws_ok(format($$ SELECT pg_temp.receipts('near', '{%s}', '{10}', '{a}', 9) $$, :'a'), 'GS031', NULL, 'an older epoch');
 SELECT throws_ok(format($$ SELECT pg_temp.receipts('near', '{%s}', '{10}', '{a}', 11) $$, :'a'), 'GS033', NULL, 'a newer one');
 SELECT is(pg_temp.state_of(:'a'), 'pending pending', 'nothing came of any of it');
@@ -47,7 +48,7 @@ SELECT results_eq($$ SELECT subject FROM groupshare.audit WHERE action = 'stored
     format('SELECT s.id::text FROM groupshare.share s WHERE s.name IN (%L, %L) ORDER BY 1', 'a', 'd'), 'the audit has those two');
 
 -- Again
-SELECT is(pg_temp.receipts('near', ARRAY[:'a', :'b', :'a']::uuid[], '{10,20,10}', '{a,b,a}'), '{stored,stored,stored}', 'repeated, and twice in one call');
+SELECT is(pg_temp.receipts('near', ARRAY[:'a', :'b', :'d']::uuid[], '{10,20,40}', '{a,b,d}'), '{stored,stored,stored}', 'repeated, with one that was not right');
 SELECT results_eq($$ SELECT reserved_bytes, settled_bytes FROM groupshare.device_ledger l JOIN groupshare.device d ON d.id = l.device_id WHERE d.name = 'near' $$,
     $$ VALUES (30::bigint, 70::bigint) $$, 'settled once');
 SELECT is(pg_temp.receipt('near', :'b', 20, 'b'), 'stored', 'device_receipt says the same');
