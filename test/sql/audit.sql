@@ -4,16 +4,16 @@
 SELECT no_plan();
 
 SELECT pg_temp.group_of_ann('Club', 'confirm') AS g \gset
--- What has been written of the group since the last look: actor, action, terminal, role.
+-- What has been written of the group since the last look, in any order: actor, action, terminal, role.
 CREATE TEMP TABLE seen (id bigint);
 CREATE FUNCTION pg_temp.tells(of_group uuid, expected text[], about text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE found text[];
 BEGIN
-    SELECT array_agg(concat_ws(' ', a.actor, a.action, a.terminal, a.detail ->> 'role') ORDER BY a.id) INTO found
+    SELECT array_agg(concat_ws(' ', a.actor, a.action, a.terminal, a.detail ->> 'role') ORDER BY concat_ws(' ', a.actor, a.action, a.terminal, a.detail ->> 'role')) INTO found
       FROM groupshare.audit_log a LEFT JOIN groupshare.inquiry i ON i.id::text = a.subject
      WHERE (a.subject = of_group::text OR i.group_id = of_group) AND a.id > coalesce((SELECT max(id) FROM seen), 0);
     INSERT INTO seen SELECT max(id) FROM groupshare.audit;
-    RETURN is(found, expected, about);
+    RETURN is(found, ARRAY(SELECT e FROM unnest(expected) e ORDER BY e), about);
 END $$;
 INSERT INTO seen SELECT max(id) FROM groupshare.audit;
 
