@@ -24,6 +24,10 @@ struct GsHttp {
 };
 
 /* What curl's callbacks see of one exchange. */
+/* An option that is not taken, for want of memory, would leave libcurl's default, which for one believes other
+ * authorities. */
+#define SET(curl, option, value) (curl_easy_setopt(curl, option, value) == CURLE_OK)
+
 typedef struct Exchange {
 	CURL *curl;
 	const GsHttpRequest *request;
@@ -217,63 +221,51 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t u
 	return exchange->request->tick(exchange->request->tick_arg, (uint64_t)sent);
 }
 
-static void set_limits(CURL *curl, const GsHttpRequest *request)
+static bool set_limits(CURL *curl, const GsHttpRequest *request)
 {
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)GS_HTTP_CONNECT_TIMEOUT_S);
-	if (request->wait_s < 0) {
-		curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-		curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)GS_HTTP_STALL_S);
-	} else {
-		curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)(GS_HTTP_REQUEST_TIMEOUT_S + request->wait_s));
-	}
-	curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
-	curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_BYTES);
+	bool set = SET(curl, CURLOPT_NOSIGNAL, 1L) && SET(curl, CURLOPT_TCP_KEEPALIVE, 1L) &&
+			   SET(curl, CURLOPT_CONNECTTIMEOUT, (long)GS_HTTP_CONNECT_TIMEOUT_S) &&
+			   SET(curl, CURLOPT_BUFFERSIZE, BUFFER_BYTES) && SET(curl, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_BYTES);
+
+	if (request->wait_s < 0)
+		return set && SET(curl, CURLOPT_LOW_SPEED_LIMIT, 1L) &&
+			   SET(curl, CURLOPT_LOW_SPEED_TIME, (long)GS_HTTP_STALL_S);
+	return set && SET(curl, CURLOPT_TIMEOUT, (long)(GS_HTTP_REQUEST_TIMEOUT_S + request->wait_s));
 }
 
-static void set_transport(const GsHttp *http, const GsHttpRequest *request)
+static bool set_transport(const GsHttp *http, const GsHttpRequest *request)
 {
 	CURL *curl = http->curl;
-	bool tls = strncasecmp(request->url, "https:", 6) == 0;
+	long version = strncasecmp(request->url, "https:", 6) == 0 ? (long)CURL_HTTP_VERSION_2TLS
+															   : (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
 
-	curl_easy_setopt(curl, CURLOPT_URL, request->url);
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION,
-					 (long)(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
-	curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (http->ca != NULL) {
-		curl_easy_setopt(curl, CURLOPT_CAINFO, http->ca);
-		curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
-	}
-	curl_easy_setopt(curl, CURLOPT_USERAGENT, "groupshare/" GS_VERSION);
+	return SET(curl, CURLOPT_URL, request->url) && SET(curl, CURLOPT_PROTOCOLS_STR, "http,https") &&
+		   SET(curl, CURLOPT_HTTP_VERSION, version) && SET(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
+		   (http->ca == NULL || (SET(curl, CURLOPT_CAINFO, http->ca) && SET(curl, CURLOPT_CAPATH, NULL))) &&
+		   SET(curl, CURLOPT_USERAGENT, "groupshare/" GS_VERSION);
 }
 
-static void set_body(CURL *curl, Exchange *exchange)
+static bool set_body(CURL *curl, Exchange *exchange)
 {
 	const GsHttpRequest *request = exchange->request;
 
-	if (request->upload_bytes >= 0) {
-		curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
-		curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->upload_bytes);
-		curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_upload);
-		curl_easy_setopt(curl, CURLOPT_READDATA, exchange);
-		curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_seek);
-		curl_easy_setopt(curl, CURLOPT_SEEKDATA, exchange);
-	} else if (request->body != NULL) {
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(request->body));
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
-	}
-	if (strcmp(request->method, "HEAD") == 0)
-		curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
-	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
-	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange);
-	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
-	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	if (request->upload_bytes >= 0)
+		return SET(curl, CURLOPT_UPLOAD, 1L) &&
+			   SET(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->upload_bytes) &&
+			   SET(curl, CURLOPT_READFUNCTION, on_upload) && SET(curl, CURLOPT_READDATA, exchange) &&
+			   SET(curl, CURLOPT_SEEKFUNCTION, on_seek) && SET(curl, CURLOPT_SEEKDATA, exchange);
+	if (request->body != NULL)
+		return SET(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(request->body)) &&
+			   SET(curl, CURLOPT_POSTFIELDS, request->body);
+	return strcmp(request->method, "HEAD") != 0 || SET(curl, CURLOPT_NOBODY, 1L);
+}
+
+static bool set_callbacks(CURL *curl, Exchange *exchange)
+{
+	return SET(curl, CURLOPT_WRITEFUNCTION, on_body) && SET(curl, CURLOPT_WRITEDATA, exchange) &&
+		   SET(curl, CURLOPT_HEADERFUNCTION, on_header) && SET(curl, CURLOPT_HEADERDATA, exchange) &&
+		   SET(curl, CURLOPT_XFERINFOFUNCTION, on_progress) && SET(curl, CURLOPT_XFERINFODATA, exchange) &&
+		   SET(curl, CURLOPT_NOPROGRESS, 0L);
 }
 
 /* Adds one header line to *list; false = no memory. */
@@ -361,16 +353,15 @@ int gs_http_send(GsHttp *http, const GsHttpRequest *request, GsHttpReply *reply,
 	CURLcode code;
 
 	*reply = NO_REPLY;
-	if (!make_headers(request, &headers)) {
+	curl_easy_reset(curl);
+	if (!make_headers(request, &headers) || !set_limits(curl, request) || !set_transport(http, request) ||
+		!set_body(curl, &exchange) || !set_callbacks(curl, &exchange) ||
+		!SET(curl, CURLOPT_CUSTOMREQUEST, request->method) || !SET(curl, CURLOPT_HTTPHEADER, headers) ||
+		!SET(curl, CURLOPT_ERRORBUFFER, detail)) {
+		curl_easy_reset(curl);
 		curl_slist_free_all(headers);
 		return gs_error_memory(box);
 	}
-	curl_easy_reset(curl);
-	set_limits(curl, request);
-	set_transport(http, request);
-	set_body(curl, &exchange);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
