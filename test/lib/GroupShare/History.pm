@@ -180,15 +180,19 @@ sub _fetch {
     return \%sha256;
 }
 
-# What the control server has stored, share => designation.
+# What the control server has stored, share => designation; of as many at a time as an argument of psql holds.
 sub _designations {
     my ($self) = @_;
-    return {} if !@{ $self->{order} };
-    my $rows = $self->{cs}->sql(<<'SQL', id => $self->{owner}{identifier}, shares => '{' . join(',', @{ $self->{order} }) . '}');
+    my %there;
+    my @shares = @{ $self->{order} };
+    while (my @some = splice @shares, 0, 1000) {
+        my $rows = $self->{cs}->sql(<<'SQL', id => $self->{owner}{identifier}, shares => '{' . join(',', @some) . '}');
 SELECT d FROM groupshare.share s, public.designation_if_any(:'id', s.id) d
  WHERE s.state = 'stored' AND s.id = ANY (:'shares'::uuid[]) AND d IS NOT NULL
 SQL
-    return { map { $_->{share} => $_ } map { json_decode($_) } split /\n/, $rows };
+        $there{ $_->{share} } = $_ for map { json_decode($_) } split /\n/, $rows;
+    }
+    return \%there;
 }
 
 sub _what_is_wrong {
