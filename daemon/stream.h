@@ -41,7 +41,10 @@ typedef struct GsHandler {
 const char *gs_stream_method(const GsStream *stream);
 const char *gs_stream_path(const GsStream *stream);                     /* without the query, still percent-encoded */
 const char *gs_stream_header(const GsStream *stream, const char *name); /* NULL when absent; value of the first */
-int64_t gs_stream_content_length(const GsStream *stream);               /* -1 when absent */
+/* The values of all fields of that name with ", " between them, as RFC 9110 section 5.3 reads a list; NULL when absent.
+ */
+const char *gs_stream_header_joined(GsStream *stream, const char *name);
+int64_t gs_stream_content_length(const GsStream *stream); /* -1 when absent */
 /* Percent-decoded path parameter / query parameter by name; NULL when absent. Query parameters that occur twice were
  * refused before (400). */
 const char *gs_stream_param(const GsStream *stream, const char *name);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What a handler may ask about its request: plain look-ups, no state changes. */
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/stream_internal.h"
@@ -25,6 +26,31 @@ static const char *find(const GsHeader *pairs, size_t count, const char *name)
 const char *gs_stream_header(const GsStream *stream, const char *name)
 {
 	return find(stream->headers, stream->header_count, name);
+}
+
+const char *gs_stream_header_joined(GsStream *stream, const char *name)
+{
+	const char *joined = NULL;
+
+	for (size_t i = 0; i < stream->header_count; i++) {
+		const char *value = stream->headers[i].value;
+		size_t size;
+		char *longer;
+
+		if (strcmp(stream->headers[i].name, name) != 0)
+			continue;
+		if (joined == NULL) {
+			joined = value;
+			continue;
+		}
+		size = strlen(joined) + strlen(value) + 3;
+		longer = gs_stream_alloc(stream, size);
+		if (longer == NULL)
+			return ";"; /* nothing that is well formed: half of a field must not pass as the whole */
+		snprintf(longer, size, "%s, %s", joined, value);
+		joined = longer;
+	}
+	return joined;
 }
 
 int64_t gs_stream_content_length(const GsStream *stream)

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Hexadecimal, base64 and the Repr-Digest field; see codec.h. Pure: no state, no I/O. */
+/* Hexadecimal and base64; see codec.h. Pure: no state, no I/O. */
 #include "storaged/codec.h"
 
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 
 void gs_hex_encode(const uint8_t *bytes, size_t size, char *hex)
@@ -94,39 +92,4 @@ ssize_t gs_base64_decode(const char *text, uint8_t *bytes, size_t max)
 	while (padding < 2 && padding < size && text[size - 1 - padding] == '=')
 		padding++;
 	return size % 4 == 0 ? base64_decode(text, size - padding, '+', '/', bytes, max) : -1;
-}
-
-void gs_repr_digest_format(const uint8_t sha256[GS_SHA256_BYTES], char *out, size_t out_size)
-{
-	unsigned char base64[GS_SHA256_BASE64 + 1];
-
-	EVP_EncodeBlock(base64, sha256, GS_SHA256_BYTES);
-	snprintf(out, out_size, "sha-256=:%s:", (const char *)base64);
-}
-
-GsReprDigest gs_repr_digest_parse(const char *value, uint8_t sha256[GS_SHA256_BYTES])
-{
-	GsReprDigest found = GS_REPR_DIGEST_NONE;
-	static const char key[] = "sha-256=";
-
-	while (*value != '\0') {
-		size_t size;
-
-		value += strspn(value, " \t,");
-		size = strcspn(value, ",");
-		while (size > 0 && (value[size - 1] == ' ' || value[size - 1] == '\t'))
-			size--;
-		if (strncmp(value, key, sizeof(key) - 1) == 0) {
-			const char *text = value + sizeof(key) - 1;
-
-			/* ":" 43 characters "=" ":" */
-			if (found != GS_REPR_DIGEST_NONE || size != sizeof(key) - 1 + GS_SHA256_BASE64 + 2 || text[0] != ':' ||
-				text[GS_SHA256_BASE64] != '=' || text[GS_SHA256_BASE64 + 1] != ':' ||
-				base64_decode(text + 1, GS_SHA256_BASE64 - 1, '+', '/', sha256, GS_SHA256_BYTES) != GS_SHA256_BYTES)
-				return GS_REPR_DIGEST_MALFORMED;
-			found = GS_REPR_DIGEST_FOUND;
-		}
-		value += strcspn(value, ",");
-	}
-	return found;
 }

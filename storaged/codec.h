@@ -28,16 +28,4 @@ __attribute__((warn_unused_result)) ssize_t gs_base64url_decode(const char *text
 /* base64 with padding, likewise. */
 __attribute__((warn_unused_result)) ssize_t gs_base64_decode(const char *text, uint8_t *bytes, size_t max);
 
-/* The Repr-Digest member of RFC 9530: "sha-256=:<base64 with padding>:". */
-void gs_repr_digest_format(const uint8_t sha256[GS_SHA256_BYTES], char *out, size_t out_size);
-
-typedef enum GsReprDigest {
-	GS_REPR_DIGEST_NONE = 0,      /* no sha-256 member (another algorithm only): nothing to check */
-	GS_REPR_DIGEST_FOUND = 1,     /* sha256 is filled */
-	GS_REPR_DIGEST_MALFORMED = -1 /* a sha-256 member that is not one */
-} GsReprDigest;
-
-__attribute__((warn_unused_result)) GsReprDigest gs_repr_digest_parse(const char *value,
-																	  uint8_t sha256[GS_SHA256_BYTES]);
-
 #endif

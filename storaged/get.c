@@ -24,6 +24,7 @@
 #include "storaged/auth.h"
 #include "storaged/condition.h"
 #include "storaged/damage.h"
+#include "storaged/digest_field.h"
 #include "storaged/disposition.h"
 #include "storaged/journal.h"
 #include "storaged/measure.h"
@@ -303,7 +304,7 @@ static void send_object(Get *get, int status, const char *etag)
 							{"content-disposition", disposition}};
 	size_t count = 8;
 
-	gs_repr_digest_format(get->sidecar.sha256, digest, sizeof(digest));
+	gs_digest_field_format(get->sidecar.sha256, digest, sizeof(digest));
 	gs_disposition_format(get->transfer.ticket.name, disposition);
 	if (status == 304) {
 		gs_stream_respond(get->transfer.stream, 304, headers, 4, NULL, 0);

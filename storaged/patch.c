@@ -19,23 +19,24 @@ static const GsProblem *problem_of(GsPatchError error)
 		[GS_PATCH_CONTENT_TYPE] = {415, "unsupported_media_type",
 								   "a part is application/partial-upload or application/offset+octet-stream", NULL, 0},
 		[GS_PATCH_OFFSET] = {400, "invalid_parameter", "Upload-Offset is missing or no number of bytes", NULL, 0},
-		[GS_PATCH_COMPLETE] = {400, "invalid_parameter", "Upload-Complete is ?1 or ?0", NULL, 0},
 		[GS_PATCH_CHECKSUM] = {400, "invalid_parameter", "Upload-Checksum is sha1 or sha256, a space, and base64", NULL,
 							   0},
+		[GS_PATCH_CONTENT_DIGEST] = {400, "invalid_parameter", "Content-Digest is malformed", NULL, 0},
 	};
 
 	return &problems[error];
 }
 
-static GsPatchFields read_fields(const GsStream *stream)
+static GsPatchFields read_fields(GsStream *stream)
 {
 	return (GsPatchFields){.tus_resumable = gs_stream_header(stream, "tus-resumable"),
-						   .interop = gs_stream_header(stream, "upload-draft-interop-version"),
+						   .interop = gs_stream_header_joined(stream, "upload-draft-interop-version"),
 						   .content_type = gs_stream_header(stream, "content-type"),
-						   .offset = gs_stream_header(stream, "upload-offset"),
-						   .complete = gs_stream_header(stream, "upload-complete"),
+						   .offset = gs_stream_header_joined(stream, "upload-offset"),
+						   .complete = gs_stream_header_joined(stream, "upload-complete"),
 						   .checksum = gs_stream_header(stream, "upload-checksum"),
-						   .length = gs_stream_header(stream, "upload-length")};
+						   .content_digest = gs_stream_header_joined(stream, "content-digest"),
+						   .length = gs_stream_header_joined(stream, "upload-length")};
 }
 
 static bool protocol_accepted(GsStream *stream, const GsPatchFields *fields, GsPatchHead *head)

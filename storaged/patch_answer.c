@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "daemon/response.h"
+#include "storaged/digest_field.h"
 #include "storaged/patch.h"
 #include "storaged/upload.h"
 
@@ -97,6 +98,13 @@ static void send_inconsistent(GsPut *put, Fields *fields)
 	send_registered(put, gs_put_inconsistent.status, value, fields);
 }
 
+/* Everything had come and was refused for what it is: going on with this upload would not help. What was staged is
+ * gone, so that there is no offset to be told. */
+static bool is_final(const GsPut *put, const GsProblem *problem)
+{
+	return put->whole && (problem == &gs_put_digest_mismatch || problem == &gs_put_unwanted);
+}
+
 void gs_patch_send_problem(GsPut *put, const GsProblem *problem)
 {
 	Fields fields;
@@ -110,6 +118,8 @@ void gs_patch_send_problem(GsPut *put, const GsProblem *problem)
 		send_inconsistent(put, &fields);
 		return;
 	}
+	if (put->kind == GS_PUT_PART)
+		add(&fields, "upload-complete", is_final(put, problem) ? "?1" : "?0");
 	if (problem->status == 415)
 		add(&fields, "accept-patch", GS_PATCH_TYPES);
 	/* cache-control is among what every problem has. */
@@ -160,7 +170,7 @@ void gs_patch_send_offset(GsPut *put, uint64_t offset, int64_t until_s)
 		gs_hex_encode(put->stored.sha256, GS_SHA256_BYTES, fields.etag + 1);
 		strcat(fields.etag, "\"");
 		add(&fields, "etag", fields.etag);
-		gs_repr_digest_format(put->stored.sha256, fields.digest, sizeof(fields.digest));
+		gs_digest_field_format(put->stored.sha256, fields.digest, sizeof(fields.digest));
 		add(&fields, "repr-digest", fields.digest);
 	}
 	gs_stream_respond(put->transfer.stream, put->kind == GS_PUT_ASK ? 200 : 204, fields.headers, fields.count, NULL, 0);

@@ -6,20 +6,28 @@
 #include <strings.h>
 
 #include "storaged/codec.h"
+#include "storaged/digest_field.h"
+#include "storaged/structured.h"
 
-#define OFFSET_DIGITS 16 /* of 2^53 - 1 */
-
-/* Digits only: neither protocol knows a sign. */
-static bool read_number(const char *text, uint64_t *number)
+/* RFC 9651: a field that is not what it should be is none. */
+static bool read_number(const char *field, uint64_t *number)
 {
-	size_t size = text != NULL ? strnlen(text, OFFSET_DIGITS + 1) : 0;
+	GsItem item;
 
-	if (size == 0 || size > OFFSET_DIGITS || strspn(text, "0123456789") != size)
+	if (gs_structured_item(field, &item) != GS_STRUCTURED_FOUND || item.type != GS_ITEM_INTEGER || item.number < 0 ||
+		item.number > GS_SIZE_MAX)
 		return false;
-	*number = 0;
-	for (size_t i = 0; i < size; i++)
-		*number = *number * 10 + (uint64_t)(text[i] - '0');
-	return *number <= (uint64_t)GS_SIZE_MAX;
+	*number = (uint64_t)item.number;
+	return true;
+}
+
+static GsPatchComplete read_complete(const char *field)
+{
+	GsItem item;
+
+	if (gs_structured_item(field, &item) != GS_STRUCTURED_FOUND || item.type != GS_ITEM_BOOLEAN)
+		return GS_COMPLETE_UNSAID;
+	return item.number != 0 ? GS_COMPLETE_YES : GS_COMPLETE_NO;
 }
 
 GsPatchError gs_patch_read_protocol(const GsPatchFields *fields, GsPatchHead *head)
@@ -57,6 +65,21 @@ static bool read_checksum(const char *value, GsPatchHead *head)
 	return size == EVP_MD_get_size(head->checksum);
 }
 
+static GsPatchError read_content_digest(const char *field, GsPatchHead *head)
+{
+	switch (gs_digest_field_parse(field, head->sum)) {
+	case GS_DIGEST_FIELD_MALFORMED:
+		return GS_PATCH_CONTENT_DIGEST;
+	case GS_DIGEST_FIELD_FOUND:
+		head->checksum = EVP_sha256();
+		head->is_content_digest = true;
+		break;
+	case GS_DIGEST_FIELD_NONE:
+		break;
+	}
+	return GS_PATCH_OK;
+}
+
 GsPatchError gs_patch_read_head(const GsPatchFields *fields, GsPatchHead *head)
 {
 	bool is_tus = is_type(fields->content_type, "application/offset+octet-stream");
@@ -65,15 +88,10 @@ GsPatchError gs_patch_read_head(const GsPatchFields *fields, GsPatchHead *head)
 		return GS_PATCH_CONTENT_TYPE;
 	if (!read_number(fields->offset, &head->offset))
 		return GS_PATCH_OFFSET;
-	if (fields->complete != NULL && strcmp(fields->complete, "?1") == 0)
-		head->complete = GS_COMPLETE_YES;
-	else if (fields->complete != NULL && strcmp(fields->complete, "?0") == 0)
-		head->complete = GS_COMPLETE_NO;
-	else if (fields->complete != NULL)
-		return GS_PATCH_COMPLETE;
-	/* RFC 9651: a field that is not what it should be is none. */
+	head->complete = read_complete(fields->complete);
 	head->has_length = read_number(fields->length, &head->length);
 	if (fields->checksum != NULL && !read_checksum(fields->checksum, head))
 		return GS_PATCH_CHECKSUM;
-	return GS_PATCH_OK;
+	/* One sum over a body is enough: that of tus, when both are said. */
+	return head->checksum == NULL ? read_content_digest(fields->content_digest, head) : GS_PATCH_OK;
 }

@@ -12,7 +12,7 @@
 
 /* As they came; NULL when absent. */
 typedef struct GsPatchFields {
-	const char *tus_resumable, *interop, *content_type, *offset, *complete, *checksum, *length;
+	const char *tus_resumable, *interop, *content_type, *offset, *complete, *checksum, *length, *content_digest;
 } GsPatchFields;
 
 typedef enum GsPatchComplete {
@@ -29,6 +29,7 @@ typedef struct GsPatchHead {
 	bool has_length; /* Upload-Length */
 	uint64_t length;
 	const EVP_MD *checksum; /* of the body; NULL: none */
+	bool is_content_digest; /* the sum came as Content-Digest, not as tus has it */
 	uint8_t sum[EVP_MAX_MD_SIZE];
 } GsPatchHead;
 
@@ -37,8 +38,8 @@ typedef enum GsPatchError {
 	GS_PATCH_TUS_VERSION,
 	GS_PATCH_CONTENT_TYPE,
 	GS_PATCH_OFFSET,
-	GS_PATCH_COMPLETE,
-	GS_PATCH_CHECKSUM
+	GS_PATCH_CHECKSUM,
+	GS_PATCH_CONTENT_DIGEST
 } GsPatchError;
 
 /* Of any request: which protocol. `head` is filled as far as it goes. */

@@ -68,6 +68,7 @@ static void commit_done(void *owner)
 
 static void commit(GsPut *put)
 {
+	put->whole = true;
 	put->stored.server = put->transfer.ticket.server;
 	put->commit_start_ns = uv_hrtime();
 	gs_put_set_state(put, PUT_COMMITTING);
@@ -150,6 +151,7 @@ void gs_put_pump(GsPut *put)
 	} else if (put->transfer.owed > 0) {
 		return; /* gs_put_paid follows */
 	} else if (put->ended && put->comparing) {
+		put->whole = true;
 		gs_put_compare_finish(put);
 	} else if (put->ended && (put->kind == GS_PUT_WHOLE || gs_part_finish(put))) {
 		commit(put);

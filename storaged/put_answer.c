@@ -30,6 +30,8 @@ const GsProblem gs_put_inconsistent = {
 	"the part is not the end of the object that it says to be, or Upload-Length is another length", NULL, 0};
 const GsProblem gs_put_checksum = {460, "checksum_mismatch", "the part is not what its checksum says",
 								   "send it again; nothing of it was kept", 0};
+const GsProblem gs_put_content_digest = {400, "checksum_mismatch", "the part is not what its Content-Digest says",
+										 "send it again; nothing of it was kept", 0};
 /* Never sent: */
 const GsProblem gs_put_gone = {499, "", "the sender is gone", NULL, 0};
 const GsProblem gs_put_cut = {499, "", "a newer request goes on with the upload", NULL, 0};

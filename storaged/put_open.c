@@ -10,6 +10,7 @@
 
 #include "daemon/log.h"
 #include "daemon/response.h"
+#include "storaged/digest_field.h"
 #include "storaged/measure.h"
 #include "storaged/upload.h"
 
@@ -68,20 +69,18 @@ GsPut *gs_put_new(GsStream *stream, const GsTicket *ticket, GsPutKind kind)
 	return put;
 }
 
-const GsProblem *gs_put_read_digest(GsPut *put)
+static const GsProblem *read_digest(GsPut *put, const char *name)
 {
-	static const GsProblem malformed = {400, "invalid_parameter", "Repr-Digest is malformed", NULL, 0};
-	const char *field = gs_stream_header(put->transfer.stream, "repr-digest");
+	static const GsProblem malformed = {400, "invalid_parameter", "Repr-Digest or Content-Digest is malformed", NULL,
+										0};
 	uint8_t sha256[GS_SHA256_BYTES];
 
-	if (field == NULL)
-		return NULL;
-	switch (gs_repr_digest_parse(field, sha256)) {
-	case GS_REPR_DIGEST_MALFORMED:
+	switch (gs_digest_field_parse(gs_stream_header_joined(put->transfer.stream, name), sha256)) {
+	case GS_DIGEST_FIELD_MALFORMED:
 		return &malformed;
-	case GS_REPR_DIGEST_NONE:
+	case GS_DIGEST_FIELD_NONE:
 		return NULL;
-	case GS_REPR_DIGEST_FOUND:
+	case GS_DIGEST_FIELD_FOUND:
 		break;
 	}
 	if (put->expects && memcmp(sha256, put->expected, GS_SHA256_BYTES) != 0)
@@ -89,6 +88,14 @@ const GsProblem *gs_put_read_digest(GsPut *put)
 	put->expects = true;
 	memcpy(put->expected, sha256, GS_SHA256_BYTES);
 	return NULL;
+}
+
+/* The content of a PUT is the representation; that of a part is patch_head.c's business. */
+const GsProblem *gs_put_read_digest(GsPut *put)
+{
+	const GsProblem *problem = read_digest(put, "repr-digest");
+
+	return problem == NULL && put->kind == GS_PUT_WHOLE ? read_digest(put, "content-digest") : problem;
 }
 
 /* Opening ------------------------------------------------------------------------------------------------------------

@@ -154,7 +154,8 @@ void gs_part_pause(GsPut *put)
 bool gs_part_survives(const GsPut *put, const GsProblem *problem)
 {
 	const GsProblem *const harmless[] = {&gs_put_gone,         &gs_put_cut,      &gs_put_size_mismatch,
-										 &gs_put_inconsistent, &gs_put_checksum, &gs_put_overloaded};
+										 &gs_put_inconsistent, &gs_put_checksum, &gs_put_content_digest,
+										 &gs_put_overloaded};
 
 	/* After a failed job nothing of the stage can be relied on, whatever else had come up before. */
 	if (put->kind != GS_PUT_PART || put->result != GS_STAGE_OK)
@@ -178,7 +179,7 @@ bool gs_part_finish(GsPut *put)
 	bool right = put->sum == NULL || sum_is_right(put);
 
 	if (!right)
-		put->problem = &gs_put_checksum;
+		put->problem = put->head.is_content_digest ? &gs_put_content_digest : &gs_put_checksum;
 	else if (put->sum != NULL)
 		gs_stage_keep(&put->stage);
 	if (right && gs_offset_full(&put->offset) && put->head.complete != GS_COMPLETE_NO)

@@ -55,6 +55,7 @@ typedef struct GsPut {
 	bool claimed;             /* `active` is in the table */
 	bool ended;               /* the body is complete */
 	bool counted;             /* among store->uploads */
+	bool whole;               /* all bytes are here: from now on an answer is about the object */
 	GsActive active;
 	/* QUEUED behind `predecessor`, whose `successor` it is: started as soon as that one lets the object go. */
 	struct GsPut *successor, *predecessor;
@@ -80,7 +81,7 @@ typedef struct GsPut {
 
 extern const GsProblem gs_put_size_mismatch, gs_put_digest_mismatch, gs_put_busy, gs_put_different, gs_put_unwanted,
 	gs_put_cancelled, gs_put_no_room, gs_put_read_only, gs_put_overloaded, gs_put_behind, gs_put_internal, gs_put_gone,
-	gs_put_cut, gs_put_mismatch, gs_put_inconsistent, gs_put_checksum;
+	gs_put_cut, gs_put_mismatch, gs_put_inconsistent, gs_put_checksum, gs_put_content_digest;
 
 /* put.c -------------------------------------------------------------------------------------------------------------
  */
@@ -99,7 +100,7 @@ void gs_put_paid(GsPaced *paced);
 
 /* NULL: answered. The stream's transfer from here on, QUEUED. */
 GsPut *gs_put_new(GsStream *stream, const GsTicket *ticket, GsPutKind kind);
-/* NULL, or what is wrong with Repr-Digest. */
+/* NULL, or what is wrong with Repr-Digest; with a PUT, Content-Digest too. */
 const GsProblem *gs_put_read_digest(GsPut *put);
 /* QUEUED: decides by what is known of the object; goes on, is queued, or is answered. */
 void gs_put_start(GsPut *put);

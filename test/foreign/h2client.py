@@ -4,6 +4,8 @@
 PUT sends FILE; PATCH sends LENGTH bytes of it (default: the rest) from OFFSET on; HEAD asks; GET writes to FILE, from OFFSET on
 when one is given. Prints status and headers as JSON. With LENGTH negative, the connection is cut after -LENGTH bytes.
 """
+import base64
+import hashlib
 import json
 import os
 import socket
@@ -85,8 +87,13 @@ def main():
             file.seek(offset)
             body = file.read() if length is None else file.read(abs(length))
     if method == "PATCH":
-        more = [("content-type", "application/partial-upload"), ("upload-offset", str(offset)),
-                ("upload-draft-interop-version", "8")]
+        # With parameters, as any structured field may carry them (RFC 9651, 3.1.2), and each part with its own digest.
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        last = offset + len(body) == os.path.getsize(name)
+        more = [("content-type", "application/partial-upload"), ("upload-offset", f"{offset};a=1"),
+                ("upload-draft-interop-version", "9"), ("upload-complete", f"?{int(last)};b=\"?0\""),
+                ("content-digest", "md5=:AAAA:"), ("content-digest", f"sha-256=:{digest}:;c")]
+        more = [field for field in more if not (cut and field[0] == "content-digest")]
     elif method == "GET" and place:
         more = [("range", f"bytes={offset}-")]
     client = Client(url, ca)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* objects: storaged/codec.o storaged/uuid.o storaged/sidecar.o storaged/disposition.o */
+/* objects: storaged/digest_field.o storaged/structured.o */
 /* libs: jansson libcrypto */
 /* Encodings, sidecars, names in Content-Disposition. What decodes is encoded to something that decodes to the same. */
 #include "storaged/codec.h"
+#include "storaged/digest_field.h"
 #include "storaged/disposition.h"
 #include "storaged/sidecar.h"
 #include "test/fuzz/fuzz.h"
@@ -19,9 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	(void)!gs_base64_decode(text, decoded, sizeof(decoded));
 	(void)!gs_base64url_decode(text, strlen(text), decoded, sizeof(decoded));
 	(void)!gs_uuid_parse(text, &uuid);
-	if (gs_repr_digest_parse(text, sha256) == GS_REPR_DIGEST_FOUND) {
-		gs_repr_digest_format(sha256, out, sizeof(out));
-		FUZZ_CHECK(gs_repr_digest_parse(out, decoded) == GS_REPR_DIGEST_FOUND &&
+	if (gs_digest_field_parse(text, sha256) == GS_DIGEST_FIELD_FOUND) {
+		gs_digest_field_format(sha256, out, sizeof(out));
+		FUZZ_CHECK(gs_digest_field_parse(out, decoded) == GS_DIGEST_FIELD_FOUND &&
 				   memcmp(decoded, sha256, sizeof(sha256)) == 0);
 	}
 	if (size < 256) {

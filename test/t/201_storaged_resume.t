@@ -78,13 +78,28 @@ is($reply->{headers}{'upload-complete'}, '?0', 'not complete');
 is_problem(patch($upload, 200_000, 'x', 'upload-length' => $size + 1), 400, 'inconsistent_upload_length', 'another length');
 like(ask($upload)->{headers}{'upload-limit'}, qr/^max-size=$size, max-age=\d+$/, 'how long it is kept');
 is_problem(patch($upload, '2e5', 'x'), 400, 'invalid_parameter', 'an offset that is no number');
-is_problem(patch($upload, 200_000, 'x', 'upload-complete' => '1'), 400, 'invalid_parameter', 'Upload-Complete that is no boolean');
+is_problem(patch($upload, '200000, 1', 'x'), 400, 'invalid_parameter', 'two offsets');
 $reply = patch($upload, 200_000, 'x', 'content-type' => 'text/plain', 'upload-length' => $size);
 is_problem($reply, 415, 'unsupported_media_type', 'another type');
 my $types = 'application/partial-upload, application/offset+octet-stream';
 is($reply->{headers}{'accept-patch'}, $types, 'is told which there are');
 offset_is($upload, 200_000, 'after refusals');
-$reply = patch($upload, 200_000, substr($content, 200_000), 'upload-complete' => '?1');
+
+# Structured fields: parameters are read and ignored, and a field that is another type than it should be is none.
+my $wrong = repr_digest('another part');
+$reply = patch($upload, 200_000, 'a part', 'content-digest' => $wrong, 'upload-complete' => '?0');
+is_problem($reply, 400, 'checksum_mismatch', 'Content-Digest of something else');
+is($reply->{headers}{'upload-complete'}, '?0', 'the upload goes on');
+is_problem(patch($upload, 200_000, 'x', 'content-digest' => 'sha-256=:AA:'), 400, 'invalid_parameter', 'no digest');
+is_problem(patch($upload, 200_000, 'x', 'repr-digest' => repr_digest($content) . ','), 400, 'invalid_parameter', 'no dictionary');
+offset_is($upload, 200_000, 'after those');
+my $third = substr $content, 200_000, 1000;
+$reply = patch($upload, '200000;x=1', $third, 'upload-complete' => '?0; y="?1"', 'upload-length' => "$size;z",
+    'content-digest' => 'md5=:AAAA:, ' . repr_digest($third) . ';q', 'upload-draft-interop-version' => '8;v');
+is_reply($reply, 204, 'parameters');
+is($reply->{headers}{'upload-draft-interop-version'}, 8, 'of the version too');
+is_reply(patch($upload, 201_000, 'x' x 0, 'upload-complete' => '1'), 204, 'Upload-Complete that is no boolean is none');
+$reply = patch($upload, 201_000, substr($content, 201_000), 'upload-complete' => '?1;x=1');
 is_reply($reply, 201, 'the last part');
 is($reply->{json}{sha256}, sha256_hex($content), 'answered as a PUT');
 is($reply->{headers}{'upload-complete'}, '?1', 'complete');
@@ -106,10 +121,26 @@ is_reply(patch($upload, $size, '', 'upload-complete' => '?1', 'repr-digest' => r
 stored_ok($upload, 'finished by an empty part');
 $upload = notice($ann, $size, sha256 => sha256_hex($content));
 is_reply(patch($upload, 0, 'x' x 1000), 204, 'wrong bytes');
-is_problem(patch($upload, 1000, substr $content, 1000), 422, 'digest_mismatch', 'are found in the end');
+$reply = patch($upload, 1000, substr $content, 1000);
+is_problem($reply, 422, 'digest_mismatch', 'are found in the end');
+is($reply->{headers}{'upload-complete'}, '?1', 'which is the answer about the whole');
+ok(!defined $reply->{headers}{'upload-offset'}, 'nothing is kept to go on with');
 is_deeply(files_under($device, 'staging'), [], 'nothing is left of them');
 offset_is($upload, 0, 'after wrong bytes');
 is_reply(patch($upload, 0, $content), 201, 'the right bytes');
+$upload = notice($ann, $size, sha256 => sha256_hex($content));
+$reply = patch($upload, 0, $content, 'repr-digest' => repr_digest('x'));
+is_problem($reply, 422, 'digest_mismatch', 'a digest that the notice did not say');
+is($reply->{headers}{'upload-complete'}, '?0', 'is refused before a byte is taken');
+is_reply(put($upload, undef, body => $content, headers => [ 'content-digest' => repr_digest($content) . ';a=b' ]), 201, 'a PUT');
+$upload = notice($ann, $size);
+is_problem(put($upload, undef, body => $content, headers => [ 'content-digest' => repr_digest('x') ]), 422, 'digest_mismatch', "a PUT's content");
+is_problem(put($upload, undef, body => $content, headers => [ 'repr-digest' => 'md5=:AAAA:', 'repr-digest' => repr_digest('x') ]),
+    422, 'digest_mismatch', 'a digest in the second of two lines');
+$cs->sql(q{SELECT groupshare.delete_share(:'id', :'share')}, id => 'ann@example.org', share => $upload->{share});
+$reply = patch($upload, 0, $content, 'upload-complete' => '?1');
+is_problem($reply, 410, 'unwanted', 'that is no longer wanted');
+is($reply->{headers}{'upload-complete'}, '?1', 'is complete and refused');
 
 # tus.
 my @tus = ('tus-resumable' => '1.0.0');

@@ -69,7 +69,11 @@ subtest 'python3-h2' => sub {
             return $o && $o <= 1_500_000 ? $o : undef;
         },
         'what came before a cut');
-    is($ask->($upload, 'PATCH', $file, $offset)->{':status'}, 201, "PATCH goes on at $offset");
+    my $said = $ask->($upload, 'PATCH', $file, $offset, 1000);
+    is_deeply([ @$said{qw(:status upload-complete upload-offset)} ], [ 204, '?0', $offset + 1000 ], "PATCH goes on at $offset");
+    is($ask->($upload, 'PATCH', $file, $offset)->{'upload-offset'}, $offset + 1000, 'not twice at the same place');
+    $said = $ask->($upload, 'PATCH', $file, $offset + 1000);
+    is_deeply([ @$said{qw(:status upload-complete upload-draft-interop-version)} ], [ 201, '?1', 9 ], 'the rest');
     stored($upload, 'resumed');
     my $d = designation($ann, $upload);
     is($ask->($d, 'GET', "$dir/h2")->{':status'}, 200, 'GET');

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* objects: storaged/range.o storaged/offset.o storaged/condition.o storaged/disposition.o storaged/codec.o */
+/* objects: storaged/digest_field.o storaged/structured.o */
 /* objects: storaged/uuid.o storaged/sidecar.o storaged/blocks.o storaged/active.o */
 /* objects: storaged/patch_head.o storaged/progress.o storaged/disk.o */
 /* libs: cmocka jansson libcrypto */
@@ -18,12 +19,14 @@
 #include "storaged/blocks.h"
 #include "storaged/codec.h"
 #include "storaged/condition.h"
+#include "storaged/digest_field.h"
 #include "storaged/disposition.h"
 #include "storaged/offset.h"
 #include "storaged/patch_head.h"
 #include "storaged/progress.h"
 #include "storaged/range.h"
 #include "storaged/sidecar.h"
+#include "storaged/structured.h"
 #include "storaged/uuid.h"
 
 static const char id[] = "0b0b0b0b-1111-4222-8333-444444444444";
@@ -182,22 +185,31 @@ static void test_codec(void **state)
 	assert_int_equal(gs_base64url_decode("+/8", 3, again, sizeof(again)), -1);
 	assert_int_equal(gs_base64url_decode("AAAA", 4, again, 2), -1);
 
-	gs_repr_digest_format(bytes, field, sizeof(field));
-	assert_int_equal(gs_repr_digest_parse(field, again), GS_REPR_DIGEST_FOUND);
+	gs_digest_field_format(bytes, field, sizeof(field));
+	assert_int_equal(gs_digest_field_parse(field, again), GS_DIGEST_FIELD_FOUND);
 	assert_memory_equal(bytes, again, sizeof(bytes));
 	snprintf(two, sizeof(two), "md5=:AAAA:, \t%s , unixsum=1", field);
-	assert_int_equal(gs_repr_digest_parse(two, again), GS_REPR_DIGEST_FOUND);
-	snprintf(two, sizeof(two), "%s,%s", field, field);
-	assert_int_equal(gs_repr_digest_parse(two, again), GS_REPR_DIGEST_MALFORMED);
-	assert_int_equal(gs_repr_digest_parse("md5=:AAAA:", again), GS_REPR_DIGEST_NONE);
-	assert_int_equal(gs_repr_digest_parse("", again), GS_REPR_DIGEST_NONE);
-	assert_int_equal(gs_repr_digest_parse("sha-256=", again), GS_REPR_DIGEST_MALFORMED);
-	assert_int_equal(gs_repr_digest_parse("sha-256=:AAAA:", again), GS_REPR_DIGEST_MALFORMED);
+	assert_int_equal(gs_digest_field_parse(two, again), GS_DIGEST_FIELD_FOUND);
+	snprintf(two, sizeof(two), "sha-256=:AAAA:,%s;a=1;b", field); /* the last counts, parameters don't */
+	assert_int_equal(gs_digest_field_parse(two, again), GS_DIGEST_FIELD_FOUND);
+	snprintf(two, sizeof(two), "%.*s:", (int)strlen(field) - 2, field); /* without its padding */
+	assert_int_equal(gs_digest_field_parse(two, again), GS_DIGEST_FIELD_FOUND);
+	assert_memory_equal(bytes, again, sizeof(bytes));
+	snprintf(two, sizeof(two), "%s,", field);
+	assert_int_equal(gs_digest_field_parse(two, again), GS_DIGEST_FIELD_MALFORMED);
+	snprintf(two, sizeof(two), "md5=:AAAA:; %s", field); /* a parameter that has no such name */
+	assert_int_equal(gs_digest_field_parse(two, again), GS_DIGEST_FIELD_NONE);
+	assert_int_equal(gs_digest_field_parse(NULL, again), GS_DIGEST_FIELD_NONE);
+	assert_int_equal(gs_digest_field_parse("sha-256", again), GS_DIGEST_FIELD_MALFORMED);
+	assert_int_equal(gs_digest_field_parse("md5=:AAAA:", again), GS_DIGEST_FIELD_NONE);
+	assert_int_equal(gs_digest_field_parse("", again), GS_DIGEST_FIELD_NONE);
+	assert_int_equal(gs_digest_field_parse("sha-256=", again), GS_DIGEST_FIELD_MALFORMED);
+	assert_int_equal(gs_digest_field_parse("sha-256=:AAAA:", again), GS_DIGEST_FIELD_MALFORMED);
 	for (size_t i = 0; field[i] != '\0'; i++) {
 		char kept = field[i];
 
 		field[i] = '\0';
-		assert_int_not_equal(gs_repr_digest_parse(field, again), GS_REPR_DIGEST_FOUND);
+		assert_int_not_equal(gs_digest_field_parse(field, again), GS_DIGEST_FIELD_FOUND);
 		field[i] = kept;
 	}
 }
@@ -344,7 +356,16 @@ static void test_patch_head(void **state)
 		{{.content_type = tus, .offset = "12"}, GS_PATCH_OK, 12, GS_COMPLETE_UNSAID},
 		{{.content_type = draft, .offset = "1", .complete = "?1"}, GS_PATCH_OK, 1, GS_COMPLETE_YES},
 		{{.content_type = draft, .offset = "1", .complete = "?0"}, GS_PATCH_OK, 1, GS_COMPLETE_NO},
-		{{.content_type = draft, .offset = "1", .complete = "1"}, GS_PATCH_COMPLETE, 1, GS_COMPLETE_UNSAID},
+		{{.content_type = draft, .offset = "1", .complete = "?1;x=1"}, GS_PATCH_OK, 1, GS_COMPLETE_YES},
+		{{.content_type = draft, .offset = "1;x", .complete = "?0; y=\"\\\"\""}, GS_PATCH_OK, 1, GS_COMPLETE_NO},
+		{{.content_type = draft, .offset = "1", .complete = "1"}, GS_PATCH_OK, 1, GS_COMPLETE_UNSAID},
+		{{.content_type = draft, .offset = "1", .complete = "?1, ?0"}, GS_PATCH_OK, 1, GS_COMPLETE_UNSAID},
+		{{.content_type = draft, .offset = "1, 2"}, GS_PATCH_OFFSET, 0, GS_COMPLETE_UNSAID},
+		{{.content_type = draft, .offset = "1.0"}, GS_PATCH_OFFSET, 0, GS_COMPLETE_UNSAID},
+		{{.content_type = draft, .offset = "1", .content_digest = "sha-256=:AA:"},
+		 GS_PATCH_CONTENT_DIGEST,
+		 0,
+		 GS_COMPLETE_UNSAID},
 		{{.content_type = draft, .offset = "9007199254740991"}, GS_PATCH_OK, 9007199254740991, GS_COMPLETE_UNSAID},
 		{{.content_type = draft, .offset = "9007199254740992"}, GS_PATCH_OFFSET, 0, GS_COMPLETE_UNSAID},
 		{{.content_type = draft, .offset = "00000000000000000"}, GS_PATCH_OFFSET, 0, GS_COMPLETE_UNSAID},
@@ -388,6 +409,43 @@ static void test_patch_head(void **state)
 	assert_int_equal(head.interop, 0);
 }
 
+static void test_structured(void **state)
+{
+	static const char *const items[] = {"1",      " -1 ",         "999.123",       "?0",         "?1;a;b=?0;*c=:AA==:",
+										":YWI=:", "::",           "\"\"",          "\"a\\\"b\"", "token",
+										"*t/x:y", "@-1659578233", "%\"f%c3%bcr\"", "1;  a=b"};
+	static const char *const no_items[] = {"",         " ",        "-",        "1.",    "1.1234", "12345678901234567",
+										   ".5",       "?",        "?2",       "?10",   ":YWI",   ":a-b:",
+										   "\"a",      "\"\x01\"", "\"a\\b\"", "@",     "@1.5",   "%a",
+										   "%\"%C3\"", "%\"%c\"",  "1;",       "1;A",   "1;a=",   "1;a=;b",
+										   "1 2",      "1,",       "1;a b",    "(1 2)", "{}",     "\t1"};
+	static const char *const members[] = {
+		"k", "k=1", "a=1, k", "a;x=1;y, \t k;z", "k=(1 2);q, b=(), c=( \"x\" t;p=1 )", "k=1,k=2"};
+	static const char *const no_members[] = {",",       "k,",         "k=1,,b", "K",         "k=", "k=(1",
+											 "k=(1,2)", "k=(1\"a\")", "k b",    "a=1;k=1 b", "1"};
+	GsItem item;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++)
+		assert_int_equal(gs_structured_item(items[i], &item), GS_STRUCTURED_FOUND);
+	for (size_t i = 0; i < sizeof(no_items) / sizeof(no_items[0]); i++)
+		assert_int_equal(gs_structured_item(no_items[i], &item), GS_STRUCTURED_MALFORMED);
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		assert_int_equal(gs_structured_member(members[i], "k", &item), GS_STRUCTURED_FOUND);
+	for (size_t i = 0; i < sizeof(no_members) / sizeof(no_members[0]); i++)
+		assert_int_equal(gs_structured_member(no_members[i], "k", &item), GS_STRUCTURED_MALFORMED);
+	assert_int_equal(gs_structured_item(NULL, &item), GS_STRUCTURED_NONE);
+	assert_int_equal(gs_structured_member("a=\"k=1\", b;k, kk=1, c=(k)", "k", &item), GS_STRUCTURED_NONE);
+	assert_int_equal(gs_structured_member("k=1, k=-23;x", "k", &item), GS_STRUCTURED_FOUND);
+	assert_true(item.type == GS_ITEM_INTEGER && item.number == -23);
+	assert_int_equal(gs_structured_member("k=:YWI=:;x, z", "k", &item), GS_STRUCTURED_FOUND);
+	assert_true(item.type == GS_ITEM_BYTES && item.size == 4 && memcmp(item.bytes, "YWI=", 4) == 0);
+	assert_int_equal(gs_structured_item("9007199254740991", &item), GS_STRUCTURED_FOUND);
+	assert_true(item.type == GS_ITEM_INTEGER && item.number == 9007199254740991);
+	assert_int_equal(gs_structured_item("5.0", &item), GS_STRUCTURED_FOUND);
+	assert_int_equal(item.type, GS_ITEM_OTHER);
+}
+
 static void test_progress(void **state)
 {
 	GsProgress progress = {.size_bytes = 10, .offset_bytes = 10, .until_s = 5}, read;
@@ -412,7 +470,8 @@ int main(void)
 		cmocka_unit_test(test_range),       cmocka_unit_test(test_condition),  cmocka_unit_test(test_offset),
 		cmocka_unit_test(test_disposition), cmocka_unit_test(test_codec),      cmocka_unit_test(test_uuid),
 		cmocka_unit_test(test_sidecar),     cmocka_unit_test(test_blocks),     cmocka_unit_test(test_blocks_resized),
-		cmocka_unit_test(test_active),      cmocka_unit_test(test_patch_head), cmocka_unit_test(test_progress)};
+		cmocka_unit_test(test_active),      cmocka_unit_test(test_patch_head), cmocka_unit_test(test_progress),
+		cmocka_unit_test(test_structured)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
