@@ -198,11 +198,32 @@ static void answer_expectation(GsStream *stream)
 		gs_stream_reset(stream);
 }
 
+static bool is_builtin(const char *path)
+{
+	for (const GsRoute *route = gs_builtin_routes; route->method != NULL; route++)
+		if (strcmp(route->pattern, path) == 0)
+			return true;
+	return false;
+}
+
+/* Before anything is answered: a page must be able to read a refusal, too. */
+static void judge_origin(GsStream *stream)
+{
+	const GsServer *server = stream->connection->server;
+	const char *origins = server->settings->cors_origins;
+
+	if (origins != NULL && server->program->cors != NULL && stream->method != NULL && stream->path != NULL &&
+		!is_builtin(stream->path))
+		stream->cors = gs_cors_judge(origins, stream->method, gs_stream_header(stream, "origin"),
+									 gs_stream_header(stream, "access-control-request-method"));
+}
+
 void gs_headers_complete(GsStream *stream)
 {
 	const GsHandler *handler;
 
 	make_request_id(stream);
+	judge_origin(stream);
 	gs_stream_set_state(stream, GS_STREAM_RECEIVING);
 	if (!head_acceptable(stream))
 		return;

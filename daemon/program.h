@@ -10,6 +10,7 @@
 
 #include <uv.h>
 
+#include "cors.h"
 #include "metrics.h"
 #include "route.h"
 #include "settings.h"
@@ -20,6 +21,7 @@ typedef struct GsProgram {
 	const GsSettingsTable *settings;
 	size_t settings_size; /* of the program's struct, which starts with GsCommonSettings */
 	const GsRoute *routes;
+	const GsCorsNames *cors; /* NULL: nothing for web pages of other origins, whatever the settings say */
 	/* In the worker, after privileges are dropped. Returns the program state (gs_stream_program), NULL = fatal (log
 	 * why). */
 	void *(*worker_start)(uv_loop_t *loop, const void *settings, int worker_index, int port);

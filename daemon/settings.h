@@ -61,6 +61,7 @@ typedef struct GsCommonSettings {
 	int64_t workers;                     /* [process] workers */
 	char *user;                          /* [process] user, after binding, when started by root */
 	int64_t drain_timeout_ms;            /* [process] drain_timeout_ms */
+	char *cors_origins;                  /* [cors] origins, cors.h; NULL = none */
 	char *log_level;                     /* [log] level = debug|info|warn|error */
 	int64_t max_connections;             /* [limits] per worker */
 	int64_t max_connections_per_address; /* [limits] */

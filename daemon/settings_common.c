@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "daemon/cors.h"
 #include "daemon/log.h"
 
 int gs_settings_log_level(const GsCommonSettings *common)
@@ -26,5 +27,5 @@ const char *gs_settings_check_common(const GsCommonSettings *common)
 		return "tls.certificate and tls.key are required unless listen.cleartext = true";
 	if (common->stream_window_bytes > common->connection_window_bytes)
 		return "limits.stream_window_bytes is larger than limits.connection_window_bytes";
-	return NULL;
+	return gs_cors_check(common->cors_origins);
 }

@@ -48,6 +48,11 @@
 	GS_COMMON_INT("limits", "connection_window_bytes", connection_window_bytes, "16777216", 65535, 1073741824, "body bytes under way, a connection")
 /* clang-format on */
 
+/* Which web pages may use the API; its default is each program's own. */
+#define GS_COMMON_CORS(fallback_)                                \
+	GS_COMMON_STRING("cors", "origins", cors_origins, fallback_, \
+					 "web pages of these origins may use the API; * = all, empty = none")
+
 /* Cross checks of the common part (certificate present unless cleartext, log level known); NULL for fine. */
 const char *gs_settings_check_common(const GsCommonSettings *common);
 int gs_settings_log_level(const GsCommonSettings *common);

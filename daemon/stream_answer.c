@@ -50,8 +50,9 @@ static bool headers_valid(const GsStream *stream, const GsHeader *headers, size_
 
 static void answer(GsStream *stream, int status, const GsHeader *headers, size_t header_count, bool with_body)
 {
-	nghttp2_nv fields[GS_MAX_RESPONSE_HEADERS + 5];
-	size_t count = 0;
+	nghttp2_nv fields[GS_MAX_RESPONSE_HEADERS + GS_CORS_MAX_FIELDS + 5];
+	GsHeader cors[GS_CORS_MAX_FIELDS];
+	size_t count = 0, cors_count;
 	char status_text[16], length_text[32];
 
 	assert(header_count <= GS_MAX_RESPONSE_HEADERS);
@@ -71,6 +72,9 @@ static void answer(GsStream *stream, int status, const GsHeader *headers, size_t
 	}
 	if (stream->promised.name != NULL)
 		fields[count++] = field(stream->promised.name, stream->promised.value);
+	cors_count = gs_cors_fields(&stream->cors, stream->connection->server->program->cors, stream->match.allow, cors);
+	for (size_t i = 0; i < cors_count; i++)
+		fields[count++] = field(cors[i].name, cors[i].value);
 	for (size_t i = 0; i < header_count; i++)
 		fields[count++] = field(headers[i].name, headers[i].value);
 	stream->moved_ms = uv_now(stream->connection->server->loop);

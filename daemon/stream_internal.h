@@ -11,6 +11,7 @@
 #define GS_STREAM_INTERNAL_H
 
 #include "daemon/connection.h"
+#include "daemon/cors.h"
 #include "daemon/limits.h"
 #include "daemon/pool.h"
 #include "daemon/route_match.h"
@@ -42,6 +43,7 @@ struct GsStream {
 	int refuse_status; /* a header check failed: answer this instead of routing */
 	const char *refuse_code, *refuse_detail;
 	GsRouteMatch match;
+	GsCors cors;
 	GsHeader query[GS_MAX_QUERY_PARAMS];
 	int query_count;
 

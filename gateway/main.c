@@ -211,6 +211,7 @@ int main(int argc, char **argv)
 		.settings = &gs_gateway_settings,
 		.settings_size = sizeof(GsGatewaySettings),
 		.routes = gs_gateway_routes,
+		.cors = &gs_gateway_cors,
 		.worker_start = worker_start,
 		.worker_reload = worker_reload,
 		.worker_drain = worker_drain,

@@ -65,3 +65,8 @@ const GsRoute gs_gateway_routes[] = {
 	{"GET", "/openapi.json", &gs_openapi_handler, NULL},
 	{.method = NULL},
 };
+
+const GsCorsNames gs_gateway_cors = {
+	.request = "authorization, content-type, if-none-match, last-event-id, x-request-id",
+	.answer = "allow, etag, link, retry-after, www-authenticate, x-request-id",
+};

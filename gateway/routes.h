@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "daemon/cors.h"
 #include "daemon/route.h"
 #include "gateway/pg_request.h"
 
@@ -32,5 +33,6 @@ typedef struct GsApi {
 
 /* /openapi.json is among them; /healthz, /readyz and /metrics are the daemon's. */
 extern const GsRoute gs_gateway_routes[];
+extern const GsCorsNames gs_gateway_cors;
 
 #endif

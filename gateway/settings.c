@@ -21,6 +21,7 @@
 /* clang-format off */
 static const GsSetting settings[] = {
 	GS_COMMON_SETTINGS,
+	GS_COMMON_CORS(NULL),
 	NUMBER(pool_size, "8", 1, GS_PG_POOL_MAX, "connections to each control server, a worker"),
 	NUMBER(pipeline_depth, "8", 1, 256, "requests under way on one connection"),
 	NUMBER(queue_limit, "1024", 1, 1000000, "requests that wait for a connection, a control server; past it 503"),

@@ -206,6 +206,7 @@ int main(int argc, char **argv)
 									  .settings = &gs_storage_settings,
 									  .settings_size = sizeof(GsStorageSettings),
 									  .routes = gs_storage_routes,
+									  .cors = &gs_storage_cors,
 									  .worker_start = worker_start,
 									  .worker_reload = worker_reload,
 									  .worker_drain = worker_drain,

@@ -15,6 +15,7 @@
 
 static const GsSetting settings[] = {
 	GS_COMMON_SETTINGS,
+	GS_COMMON_CORS("*"),
 	STORAGE("root", GS_SETTING_STRING, root, NULL, 0, 0, true, "directory that holds the objects"),
 	STORAGE("capacity_bytes", GS_SETTING_INT, capacity_bytes, "0", 0, INT64_MAX, false,
 			"bytes that may be stored; 0 = as much as the disk has"),

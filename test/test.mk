@@ -39,7 +39,7 @@ TESTS ?=
 AS_USER = PG_CONFIG=$(PG_CONFIG) test/bin/as-user
 
 # What only single tests need; each of them is skipped, and says so, where it can't be had.
-TEST_PACKAGES := python3-h2 nghttp2-client nftables iproute2 util-linux e2fsprogs xfsprogs faketime
+TEST_PACKAGES := python3-h2 nghttp2-client nftables iproute2 util-linux e2fsprogs xfsprogs faketime chromium
 .PHONY: test-deps
 test-deps: deps
 	@test/bin/install-deps $(TEST_PACKAGES) || echo "some tests will be skipped" >&2

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: storaged/settings.o daemon/settings.o daemon/settings_common.o */
+/* objects: storaged/settings.o daemon/settings.o daemon/settings_common.o daemon/cors.o */
 /* libs: inih */
 /* The settings file of a storage device; what is read is dumped, and a password is not in it. */
 #include <stdio.h>

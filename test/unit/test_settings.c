@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: daemon/settings.o daemon/settings_common.o */
+/* objects: daemon/settings.o daemon/settings_common.o daemon/cors.o */
 /* libs: cmocka inih */
 /* Settings: file, environment, defaults, repeated sections, errors with their lines, dump. */
 #include <setjmp.h>
