@@ -175,7 +175,7 @@ Datum gs_api_connect(PG_FUNCTION_ARGS)
 	gs_reply_time(&reply, "expires_at", expires_at);
 	gs_reply_text(&reply, "server", self->name);
 	gs_reply_text(&reply, "terminal", terminal->identifier);
-	gs_group_info_page(&reply, &terminal->id, NULL, GS_GROUP_INFO_PAGE);
+	(void)gs_group_info_page(&reply, &terminal->id, NULL, GS_GROUP_INFO_PAGE);
 	gs_reply_bool(&reply, "in_group", gs_access_in_any_group(&terminal->id));
 	return gs_request_reply(fcinfo, 200, gs_reply_end(&reply), NULL);
 }

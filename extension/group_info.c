@@ -126,7 +126,16 @@ static Jsonb *look_up(const pg_uuid_t *viewer, const pg_uuid_t *group, int64 *it
 	return gs_result_jsonb(0, 1);
 }
 
-void gs_group_info_page(GsReply *reply, const pg_uuid_t *viewer, const pg_uuid_t *after, int64 limit)
+static ArrayType *uuid_array(const pg_uuid_t *const *ids, int count)
+{
+	Datum values[GS_GROUP_INFO_PAGE + 1];
+
+	for (int i = 0; i < count; i++)
+		values[i] = UUIDPGetDatum(ids[i]);
+	return construct_array(values, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+}
+
+ArrayType *gs_group_info_page(GsReply *reply, const pg_uuid_t *viewer, const pg_uuid_t *after, int64 limit)
 {
 	Datum values[] = {UUIDPGetDatum(viewer), place(after), Int32GetDatum(limit + 1)};
 	pg_uuid_t *ids[GS_GROUP_INFO_PAGE + 1];
@@ -148,6 +157,7 @@ void gs_group_info_page(GsReply *reply, const pg_uuid_t *viewer, const pg_uuid_t
 	gs_plan_thaw();
 	gs_reply_list(reply, "groups", groups, count);
 	gs_reply_uuid(reply, "next", count < rows ? ids[count - 1] : NULL);
+	return uuid_array((const pg_uuid_t *const *)ids, Min(count + 1, rows));
 }
 
 Jsonb *gs_group_info_one(const pg_uuid_t *viewer, const pg_uuid_t *group)
@@ -208,7 +218,8 @@ static Datum answer(FunctionCallInfo fcinfo, GsRequest *request, const pg_uuid_t
 	} else {
 		gs_reply_text(&reply, "server", gs_request_self()->name);
 		gs_reply_text(&reply, "terminal", request->terminal->identifier);
-		gs_group_info_page(&reply, &request->terminal->id, gs_body_uuid(request->params, "after", false), limit);
+		page->groups =
+			gs_group_info_page(&reply, &request->terminal->id, gs_body_uuid(request->params, "after", false), limit);
 	}
 	whole = gs_reply_end(&reply);
 	etag = gs_request_etag(whole);
@@ -229,7 +240,8 @@ Datum gs_api_my_groups(PG_FUNCTION_ARGS)
 	if (group != NULL)
 		gs_access_require(&request->terminal->id, group, GS_ROLE_MEMBER);
 	page.terminal = &request->terminal->id;
-	page.group = group;
+	if (group != NULL)
+		page.groups = uuid_array((const pg_uuid_t *const[]){group}, 1);
 	return answer(fcinfo, request, group, owner, &page);
 }
 
@@ -243,7 +255,7 @@ Datum gs_my_groups(PG_FUNCTION_ARGS)
 	gs_reply_begin(&reply);
 	gs_reply_text(&reply, "server", gs_request_self()->name);
 	gs_reply_text(&reply, "terminal", request->terminal->identifier);
-	gs_group_info_page(&reply, &request->terminal->id, NULL, GS_GROUP_INFO_PAGE);
+	(void)gs_group_info_page(&reply, &request->terminal->id, NULL, GS_GROUP_INFO_PAGE);
 	gs_plan_close();
 	PG_RETURN_JSONB_P(gs_reply_end(&reply));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * What happens when the module is loaded: the settings are defined. With shared_preload_libraries the postmaster loads
- * it once and the background worker is registered too; without, the first call of a session loads it.
+ * it once, the background worker is registered too and shared memory asked for; without, the first call of a session
+ * loads it.
  */
 #include "postgres.h"
 
@@ -11,6 +12,7 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
+#include "page_mark.h"
 #include "settings.h"
 #include "worker.h"
 
@@ -111,6 +113,8 @@ void _PG_init(void)
 								   "Comma separated; a change needs a restart.", &gs_databases, "", PGC_POSTMASTER,
 								   GUC_LIST_INPUT, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("groupshare");
-	if (process_shared_preload_libraries_in_progress)
+	if (process_shared_preload_libraries_in_progress) {
+		gs_page_mark_register();
 		gs_worker_register();
+	}
 }

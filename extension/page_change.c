@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Triggers that note which transactions change what pages of group info show, for page_tag.c: one row for each group
- * concerned, and for a terminal whose own groups change. Rows are only inserted, none is hot.
+ * concerned, and for a terminal whose own groups change, and a mark in shared memory (page_mark.c) which tells that
+ * there can be no row to look for. Rows are only inserted, none is hot.
  *
  * Invariant: of two transactions that together bring a share into a group's pages (its owner comes in, it is stored or
  * shown to all groups), the one that commits last has a note for the group. Therefore they take turns by a lock on the
@@ -21,7 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
-#include "page_tag.h"
+#include "page_mark.h"
 #include "plan.h"
 #include "trigger.h"
 
@@ -49,11 +50,20 @@ static GsPlan lock_share = {
 	{UUIDOID},
 };
 
+static void note_all(ArrayType *subjects)
+{
+	Datum *ids;
+	int count;
+
+	deconstruct_array(subjects, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &ids, NULL, &count);
+	for (int i = 0; i < count; i++)
+		gs_page_mark(DatumGetUUIDP(ids[i]));
+	(void)gs_plan_run(&insert_change, (Datum[]){PointerGetDatum(subjects)}, NULL, 0);
+}
+
 static void note(Datum subject)
 {
-	ArrayType *subjects = construct_array(&subject, 1, UUIDOID, sizeof(pg_uuid_t), false, TYPALIGN_CHAR);
-
-	(void)gs_plan_run(&insert_change, (Datum[]){PointerGetDatum(subjects)}, NULL, 0);
+	note_all(construct_array(&subject, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
 }
 
 static void lock_owner(Datum owner, LOCKMODE mode)
@@ -106,14 +116,12 @@ Datum gs_page_of_share(PG_FUNCTION_ARGS)
 	gs_plan_open();
 	for (int i = 0; i < count; i++) {
 		Datum owner = gs_trigger_field(data, rows[i], "owner");
-		ArrayType *groups;
 
 		lock_owner(owner, ShareLock);
 		(void)gs_plan_run_latest(
 			&find_groups,
 			(Datum[]){owner, gs_trigger_field(data, rows[i], "id"), gs_trigger_field(data, rows[i], "all_groups")}, 1);
-		groups = gs_result_array(0, 1);
-		(void)gs_plan_run(&insert_change, (Datum[]){PointerGetDatum(groups)}, NULL, 0);
+		note_all(gs_result_array(0, 1));
 	}
 	gs_plan_close();
 	return PointerGetDatum(NULL);

@@ -7,12 +7,13 @@
 #define GS_PAGE_TAG_H
 
 #include "postgres.h"
+#include "utils/array.h"
 #include "utils/uuid.h"
 
 typedef struct GsPageTag {
 	Datum seen;                /* of gs_page_tag_begin */
 	const pg_uuid_t *terminal; /* who asks */
-	const pg_uuid_t *group;    /* the page is of this group alone; NULL: of all of the terminal's */
+	ArrayType *groups;         /* whose changes may change the page; bounded by the page; only for gs_page_tag_keep */
 	char *request;             /* what else sets this page apart from others of the terminal, its form too */
 } GsPageTag;
 

@@ -12,13 +12,15 @@ CREATE UNLOGGED TABLE groupshare.page_change (
 );
 CREATE INDEX page_change_at ON groupshare.page_change (at);
 
--- The tags that a terminal was given last, a few of them: `seen` is not younger than what the page showed.
+-- The tags that a terminal was given last, a few of them: `seen` is not younger than what the page showed, `groups` are those that it
+-- depends on.
 CREATE UNLOGGED TABLE groupshare.page_tag (
     terminal_id uuid NOT NULL REFERENCES groupshare.terminal ON DELETE CASCADE,
     slot int NOT NULL,
     request text NOT NULL,
     tag text NOT NULL,
     seen pg_snapshot NOT NULL,
+    groups uuid[] NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (terminal_id, slot)
 ) WITH (fillfactor = 50);

@@ -37,6 +37,8 @@ CREATE TRIGGER membership_page_gone AFTER DELETE ON groupshare.membership
 
 CREATE TRIGGER sharing_group_page AFTER UPDATE ON groupshare.sharing_group
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION groupshare.page_of_row('id');
+CREATE TRIGGER sharing_group_page_back AFTER UPDATE ON groupshare.sharing_group
+    FOR EACH ROW WHEN (OLD.state = 'dissolved' AND NEW.state <> 'dissolved') EXECUTE FUNCTION groupshare.page_of_all();
 
 CREATE TRIGGER share_page_new AFTER INSERT ON groupshare.share
     FOR EACH ROW WHEN (NEW.state = 'stored') EXECUTE FUNCTION groupshare.page_of_share();
@@ -72,7 +74,8 @@ ALTER TABLE groupshare.membership
     ENABLE ALWAYS TRIGGER membership_page_gone,
     ENABLE ALWAYS TRIGGER membership_page_all;
 ALTER TABLE groupshare.sharing_group
-    ENABLE ALWAYS TRIGGER sharing_group_page;
+    ENABLE ALWAYS TRIGGER sharing_group_page,
+    ENABLE ALWAYS TRIGGER sharing_group_page_back;
 ALTER TABLE groupshare.share
     ENABLE ALWAYS TRIGGER share_page_new,
     ENABLE ALWAYS TRIGGER share_page,
