@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +27,7 @@
 #include "storaged/disposition.h"
 #include "storaged/journal.h"
 #include "storaged/measure.h"
+#include "storaged/proof.h"
 #include "storaged/range.h"
 #include "storaged/transfer.h"
 
@@ -62,10 +62,9 @@ typedef struct Get {
 	size_t front, ready, taken; /* buffer being sent; how many are filled; bytes of the front that are sent */
 	size_t reading;             /* buffer that the job on the pool fills; the loop leaves it and its `filled` alone */
 	int read_error;             /* of that job */
-	/* The whole object is sent: its bytes are hashed on the way, and the last buffer is sent only when they are right.
+	/* The whole object is sent: its bytes are checked on the way, and the last buffer is sent only when they are right.
 	 */
-	EVP_MD_CTX *digest;
-	uint8_t found[GS_SHA256_BYTES];
+	GsCheck check;
 } Get;
 
 static void set_state(Get *get, GetState state)
@@ -95,7 +94,7 @@ static void close_run(void *owner)
 
 	if (get->fd >= 0)
 		close(get->fd);
-	EVP_MD_CTX_free(get->digest);
+	gs_check_clear(&get->check);
 	for (size_t i = 0; i < BUFFERS; i++)
 		free(get->buffers[i]);
 }
@@ -123,22 +122,6 @@ static void get_close(Get *get)
 /* Reading ahead of the socket ----------------------------------------------------------------------------------------
  */
 
-/* Of the buffer just read; the last one also compares. */
-static int check_digest(Get *get, const uint8_t *buffer, size_t size)
-{
-	unsigned digest_size;
-
-	if (get->digest == NULL)
-		return 0;
-	if (EVP_DigestUpdate(get->digest, buffer, size) != 1)
-		return ENOMEM;
-	if (get->read_at + size < get->read_end)
-		return 0;
-	if (EVP_DigestFinal_ex(get->digest, get->found, &digest_size) != 1)
-		return ENOMEM;
-	return memcmp(get->found, get->sidecar.sha256, GS_SHA256_BYTES) == 0 ? 0 : EBADMSG;
-}
-
 static void read_run(void *owner)
 {
 	Get *get = owner;
@@ -158,7 +141,8 @@ static void read_run(void *owner)
 			done += (size_t)count;
 	}
 	if (get->read_error == 0)
-		get->read_error = check_digest(get, buffer, done);
+		get->read_error =
+			gs_check_bytes(&get->check, buffer, done, get->read_at + done == get->read_end ? &get->sidecar : NULL);
 	get->filled[get->reading] = done;
 }
 
@@ -175,7 +159,7 @@ static void read_ahead(Get *get)
 static void tell_damage(Get *get)
 {
 	if (get->read_error == EBADMSG || get->read_error == ENODATA || get->read_error == EIO)
-		gs_damage_found(get->store, &get->sidecar, get->read_error == EBADMSG ? get->found : NULL);
+		gs_damage_found(get->store, &get->sidecar, get->read_error == EBADMSG ? get->check.found : NULL);
 }
 
 static void take_read(Get *get)
@@ -184,25 +168,59 @@ static void take_read(Get *get)
 	if (get->error != 0) {
 		gs_log(GS_LOG_ERROR, gs_stream_request_id(get->transfer.stream), "cannot read an object", "object",
 			   get->transfer.ticket.object.text, "error", strerror(get->error), NULL);
-	} else {
-		get->read_at += get->filled[get->reading];
-		get->ready++;
-		read_ahead(get);
+		return;
 	}
+	get->read_at += get->filled[get->reading];
+	get->ready++;
+	if (get->read_at == get->read_end)
+		gs_proof_keep(get->store->proofs, &get->check, &get->sidecar);
+	read_ahead(get);
+}
+
+/* One bounded step of looking at the digest of what its tag says is not what it was; the last one judges. */
+static void recheck_done(void *owner)
+{
+	Get *get = owner;
+	bool ending = get->store->draining || get->store->stopping; /* then it is found the next time, or by the scrub */
+
+	get->running = false;
+	if (get->read_error == 0)
+		get->read_at += get->filled[get->reading];
+	if (get->read_error == 0 && get->read_at < get->read_end && !ending) {
+		submit(get, read_run, recheck_done);
+		return;
+	}
+	tell_damage(get);
+	if (get->transfer.stream == NULL)
+		get_close(get);
+}
+
+/* The download has failed; whether the object is damaged is for its digest to say. */
+static void recheck(Get *get)
+{
+	gs_proof_forget(get->store->proofs, &get->sidecar);
+	gs_check_clear(&get->check);
+	get->read_at = 0;
+	if (gs_check_begin(&get->check, NULL, &get->sidecar))
+		submit(get, read_run, recheck_done);
 }
 
 static void read_done(void *owner)
 {
 	Get *get = owner;
+	bool by_tag = get->read_error == EBADMSG && get->check.digest == NULL;
 
 	get->running = false;
-	tell_damage(get);
-	if (get->transfer.stream == NULL) {
-		get_close(get);
-		return;
+	if (!by_tag)
+		tell_damage(get);
+	if (get->transfer.stream != NULL) {
+		take_read(get);
+		gs_stream_resume(get->transfer.stream);
 	}
-	take_read(get);
-	gs_stream_resume(get->transfer.stream);
+	if (by_tag)
+		recheck(get);
+	if (get->transfer.stream == NULL && !get->running)
+		get_close(get);
 }
 
 static ssize_t source_read(GsSource *source, uint8_t *buf, size_t size, bool *eof)
@@ -255,14 +273,21 @@ static bool prepare_buffers(Get *get)
 		if (get->buffers[i] == NULL)
 			return false;
 	}
-	if (get->range.size == get->sidecar.size_bytes && get->range.size > 0 && get->digest == NULL) {
-		get->digest = EVP_MD_CTX_new();
-		if (get->digest == NULL || EVP_DigestInit_ex(get->digest, EVP_sha256(), NULL) != 1)
-			return false;
-	}
+	/* of a small one the digest costs less than preparing for a tag */
+	if (get->range.size == get->sidecar.size_bytes && get->range.size > 0 && !gs_check_began(&get->check) &&
+		!gs_check_begin(&get->check, get->range.size > most ? get->store->proofs : NULL, &get->sidecar))
+		return false;
 	if (get->range.size > most)
 		posix_fadvise(get->fd, (off_t)get->read_at, (off_t)get->range.size, POSIX_FADV_SEQUENTIAL);
 	return true;
+}
+
+/* With its quotes. */
+static void format_etag(const Get *get, char etag[ETAG_MAX])
+{
+	etag[0] = '"';
+	gs_hex_encode(get->sidecar.sha256, GS_SHA256_BYTES, etag + 1);
+	strcat(etag, "\"");
 }
 
 static void send_unsatisfiable(Get *get)
@@ -276,9 +301,7 @@ static void send_unsatisfiable(Get *get)
 	char *text = problem != NULL ? json_dumps(problem, JSON_COMPACT) : NULL;
 
 	snprintf(range, sizeof(range), "bytes */%" PRIu64, get->sidecar.size_bytes);
-	snprintf(etag, sizeof(etag), "\"");
-	gs_hex_encode(get->sidecar.sha256, GS_SHA256_BYTES, etag + 1);
-	strcat(etag, "\"");
+	format_etag(get, etag);
 	gs_stream_respond(get->transfer.stream, 416,
 					  (GsHeader[]){{"content-type", "application/problem+json"},
 								   {"content-range", range},
@@ -289,7 +312,6 @@ static void send_unsatisfiable(Get *get)
 	json_decref(problem);
 }
 
-/* `etag` with its quotes. */
 static void send_object(Get *get, int status, const char *etag)
 {
 	char disposition[GS_DISPOSITION_MAX], digest[GS_SHA256_BASE64 + 16], range[96];
@@ -335,9 +357,7 @@ static void answer(Get *get)
 	const char *range = gs_stream_header(stream, "range");
 	char etag[ETAG_MAX];
 
-	etag[0] = '"';
-	gs_hex_encode(get->sidecar.sha256, GS_SHA256_BYTES, etag + 1);
-	strcat(etag, "\"");
+	format_etag(get, etag);
 	switch (
 		gs_condition_evaluate(gs_stream_header(stream, "if-match"), gs_stream_header(stream, "if-none-match"), etag)) {
 	case GS_CONDITION_FAILED:

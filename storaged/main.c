@@ -17,6 +17,7 @@
 #include "storaged/fetch_http.h"
 #include "storaged/measure.h"
 #include "storaged/pace.h"
+#include "storaged/proof.h"
 #include "storaged/receipt.h"
 #include "storaged/routes.h"
 #include "storaged/scrub.h"
@@ -107,7 +108,7 @@ static void *worker_start(uv_loop_t *loop, const void *settings, int worker_inde
 		return NULL;
 	}
 	if (!size_thread_pool(settings) || !make_url(store, port) || prepare_disk(store) != 0 || !start_controls(store) ||
-		(store->scrub = gs_scrub_start(store)) == NULL) {
+		(store->proofs = gs_proof_start()) == NULL || (store->scrub = gs_scrub_start(store)) == NULL) {
 		gs_log(GS_LOG_ERROR, NULL, "cannot start", NULL);
 		return NULL; /* the process ends */
 	}
@@ -164,6 +165,7 @@ static void worker_stop(void *state)
 	size_t open_handles = 2;
 
 	store->draining = false;
+	store->stopping = true;
 	gs_scrub_rest(store->scrub); /* else one without a rate to keep has a job at every turn */
 	gs_fetch_stop_all(store);
 	while (store->jobs > 0 || store->transfers > 0)
@@ -182,6 +184,7 @@ static void worker_stop(void *state)
 	gs_fetch_free_all(store);
 	gs_staged_free_all(store);
 	gs_damage_free_all(store);
+	gs_proof_stop(store->proofs);
 	gs_revocation_free(&store->revocations);
 	gs_disk_close(&store->disk);
 	free(store);

@@ -32,6 +32,7 @@ struct GsScrub;
 struct GsInventory;
 struct GsPace;
 TAILQ_HEAD(GsPaces, GsPace);
+struct GsProofs;
 struct GsFetch;
 TAILQ_HEAD(GsFetches, GsFetch);
 struct GsJob;
@@ -89,9 +90,10 @@ typedef struct GsStore {
 	struct GsJobQueue waiting[GS_JOB_KINDS]; /* bounded by the transfers: each has one job at most */
 	size_t running[GS_JOB_KINDS];
 	bool read_only; /* this disk failed to keep a promise; until the daemon is started again */
-	bool draining;
+	bool draining, stopping;
 	size_t damage_count;
 	struct GsScrub *scrub;
+	struct GsProofs *proofs;
 	struct GsPaces paces; /* of terminals whose plan has a rate (pace.h) */
 	uv_timer_t pace_timer;
 	struct GsFetches fetches;

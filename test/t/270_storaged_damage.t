@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 # Damaged objects: never served to the end, found by reads and by the scrub, put aside, told; and no good one suspected.
 use GroupShare::Test;
+use Digest::SHA qw(sha256_hex);
 use GroupShare::Storage;
 
 my $cs     = new_control_server(name => 'cs1');
@@ -34,7 +35,7 @@ sub flip {
 }
 sub damaged { return [ split /\n/, $cs->sql('SELECT share FROM groupshare.damaged ORDER BY 1') ] }
 sub quarantined { return -e "$device->{root}/quarantine/$upload{$_[0]}{object}.json" }
-store($_) for 'a' .. 'k', 'y', 'z';
+store($_) for 'a' .. 'l', 'y', 'z';
 settled($device);
 
 # Read to its end by a client.
@@ -55,6 +56,19 @@ is_problem(get($designation), 500, 'internal', 'a truncated one');
 wait_for(sub { "@{damaged()}" eq 'a b' }, 'the control server to hear');
 ok(quarantined('b'), 'is in quarantine');
 
+# Read as a whole before, so that it has a tag: that is looked at each time, and what it finds is told with its digest.
+$designation = designation($ann, $upload{l});
+ok(get($designation)->{body} eq content('l'), "read whole, time $_") for 1 .. 3;
+flip(path('l'), 599_999);
+$reply = get($designation);
+isnt($reply->{curl}, 0, 'a bit flipped behind a tag: the download does not end well');
+cmp_ok(length $reply->{body}, '<', 600_000, 'and is not complete');
+wait_for(sub { "@{damaged()}" eq 'a b l' }, 'the control server to hear');
+ok(quarantined('l') && !-e path('l'), 'it is in quarantine');
+my $found = content('l');
+substr $found, -1, 1, chr(ord(substr $found, -1) ^ 1);
+is($cs->sql(q{SELECT state || ' ' || found_sha256 FROM groupshare.damaged WHERE share = 'l'}), 'quarantined ' . sha256_hex($found), 'and its digest is known');
+
 # The scrub, over what is planted while the daemon is away: flipped at the ends, truncated, longer, gone, exchanged; sidecars, too.
 $device->stop;
 flip(path('c'), 0);
@@ -70,8 +84,8 @@ spit(path('k') . '.json', ' ' x 5000);
 $device->{config}{storage}{scrub_rate_bytes} = 1 << 40;
 spit("$device->{dir}/config.ini", GroupShare::System::ini($device->{config}));
 $device->start;
-wait_for(sub { @{ damaged() } == 11 }, 'the scrub to find them');
-is_deeply(damaged(), [ 'a' .. 'k' ], 'all that is damaged, and nothing else');
+wait_for(sub { @{ damaged() } == 12 }, 'the scrub to find them');
+is_deeply(damaged(), [ 'a' .. 'l' ], 'all that is damaged, and nothing else');
 wait_for(sub { -e "$device->{root}/scrub" }, 'its place to be kept');
 ok(quarantined($_), "$_ is in quarantine") for 'c' .. 'k';
 ok(get(designation($ann, $upload{$_}))->{body} eq content($_), "$_ is well") for 'y', 'z';
@@ -79,7 +93,7 @@ ok(get(designation($ann, $upload{$_}))->{body} eq content($_), "$_ is well") for
 # Told again after a start, removed by order.
 $device->kill9;
 $device->start;
-$cs->sql(q{SELECT groupshare.delete_share('ann@example.org', :'share')}, share => $upload{$_}{share}) for 'a' .. 'k';
+$cs->sql(q{SELECT groupshare.delete_share('ann@example.org', :'share')}, share => $upload{$_}{share}) for 'a' .. 'l';
 wait_for(sub { !@{ files_under($device, 'quarantine') } }, 'quarantine to become empty');
 is(@{ files_under($device, 'objects') }, 4, 'what is well stays');
 
