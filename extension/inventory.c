@@ -22,6 +22,7 @@
 #include "device.h"
 #include "errcodes.h"
 #include "inventory.h"
+#include "names.h"
 #include "plan.h"
 #include "request.h"
 #include "settings.h"
@@ -48,16 +49,18 @@ static GsPlan lock_plan = {
 
 /* What the device finds staged first may be complete when it looks among its objects. */
 static GsPlan add_plan = {
-	.sql = "WITH added AS (INSERT INTO groupshare.inventory_object AS o (device_id, object, size_bytes, sha256, state)"
-		   "   SELECT DISTINCT ON (u.object) $1, u.object, u.size_bytes, u.sha256, u.state"
-		   "     FROM unnest($2, $3, $4, $5) u (object, size_bytes, sha256, state)"
+	.sql = "WITH added AS (INSERT INTO groupshare.inventory_object AS o (device_id, object, size_bytes, sha256, state,"
+		   "     terminal, name)"
+		   "   SELECT DISTINCT ON (u.object) $1, u.object, u.size_bytes, u.sha256, u.state, u.terminal, u.name"
+		   "     FROM unnest($2, $3, $4, $5, $6, $7) u (object, size_bytes, sha256, state, terminal, name)"
 		   "    ORDER BY u.object, u.state = 'staged'"
 		   "   ON CONFLICT (device_id, object) DO UPDATE SET size_bytes = excluded.size_bytes,"
-		   "     sha256 = excluded.sha256, state = excluded.state WHERE o.state = 'staged'"
+		   "     sha256 = excluded.sha256, state = excluded.state, terminal = excluded.terminal, name = excluded.name"
+		   "     WHERE o.state = 'staged'"
 		   "   RETURNING (xmax = 0) AS is_new)"
 		   " UPDATE groupshare.inventory SET listed = listed + (SELECT count(*) FROM added WHERE is_new)"
 		   " WHERE device_id = $1",
-	.types = {UUIDOID, UUIDARRAYOID, INT8ARRAYOID, BYTEAARRAYOID, TEXTARRAYOID},
+	.types = {UUIDOID, UUIDARRAYOID, INT8ARRAYOID, BYTEAARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TEXTARRAYOID},
 };
 
 static GsPlan count_plan = {
@@ -74,7 +77,7 @@ static GsPlan compare_plan = {
 		"   WHERE c.device_id = $1 AND c.state IN ('pending', 'stored', 'quarantined', 'missing')),"
 		" ordered AS (SELECT DISTINCT w.object FROM groupshare.device_work w, run WHERE w.device_id = $1"
 		"   AND w.kind = 'delete' AND (w.done_at IS NULL OR w.done_at >= run.started_at)),"
-		" judged AS (SELECT object, l.size_bytes, l.sha256, l.state, CASE"
+		" judged AS (SELECT object, l.size_bytes, l.sha256, l.state, l.terminal, l.name, CASE"
 		"     WHEN k.state IS NULL THEN CASE WHEN o.object IS NULL THEN 'orphan' END"
 		"     WHEN k.state = 'pending' AND l.state = 'stored' THEN 'unacknowledged'"
 		"     WHEN k.state = 'missing' AND l.state IN ('stored', 'receipt_pending') AND l.size_bytes = k.size_bytes"
@@ -88,10 +91,11 @@ static GsPlan compare_plan = {
 		" gone AS (DELETE FROM groupshare.inventory_finding f WHERE f.device_id = $1"
 		"   AND NOT EXISTS (SELECT 1 FROM found WHERE found.object = f.object))"
 		" INSERT INTO groupshare.inventory_finding AS f (device_id, object, problem, size_bytes, sha256, disk_state,"
-		"     first_seen, last_seen)"
-		" SELECT $1, object, problem, size_bytes, sha256, state, now(), now() FROM found"
+		"     disk_owner, disk_name, first_seen, last_seen)"
+		" SELECT $1, object, problem, size_bytes, sha256, state, terminal, name, now(), now() FROM found"
 		" ON CONFLICT (device_id, object) DO UPDATE SET problem = excluded.problem, size_bytes = excluded.size_bytes,"
 		"   sha256 = excluded.sha256, disk_state = excluded.disk_state, last_seen = excluded.last_seen,"
+		"   disk_owner = excluded.disk_owner, disk_name = excluded.disk_name,"
 		"   first_seen = CASE WHEN f.problem = excluded.problem THEN f.first_seen ELSE excluded.first_seen END",
 	.types = {UUIDOID},
 };
@@ -171,30 +175,62 @@ static int length_of(const ArrayType *array)
 	return ARR_NDIM(array) > 1 ? -1 : ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 }
 
+/* What the disk calls an object, as far as a share may be called that: a disk may be damaged, and a DBA's screen shows
+ * it. */
+static ArrayType *valid_names(ArrayType *names)
+{
+	Datum *values;
+	bool *nulls;
+	int count;
+
+	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		nulls[i] = nulls[i] || !gs_name_share_valid(VARDATA_ANY(DatumGetPointer(values[i])),
+													VARSIZE_ANY_EXHDR(DatumGetPointer(values[i])));
+	return construct_md_array(values, nulls, 1, &count, (int[]){1}, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/* The lists of a batch, objects first; what may hold nulls is at these places. Checks them. */
+enum { OBJECTS, SIZES, SHA256, STATES, TERMINALS, NAMES, LISTS };
+
+static void read_lists(FunctionCallInfo fcinfo, ArrayType *lists[LISTS])
+{
+	int count;
+
+	for (int i = 0; i < LISTS; i++)
+		lists[i] = PG_GETARG_ARRAYTYPE_P(1 + i);
+	count = length_of(lists[OBJECTS]);
+	if (count < 1 || count > BATCH_MOST)
+		refuse("a batch has 1 to 1000 objects");
+	for (int i = 0; i < LISTS; i++) {
+		bool nullable = i == SHA256 || i == TERMINALS || i == NAMES;
+		int length = length_of(lists[i]);
+
+		if ((length != count && (length != 0 || i < TERMINALS)) || (!nullable && array_contains_nulls(lists[i])))
+			refuse("objects, sizes, sha256 and states must have one length, terminals and names the same or none;"
+				   " objects, sizes and states no nulls");
+	}
+	if (length_of(lists[NAMES]) > 0)
+		lists[NAMES] = valid_names(lists[NAMES]);
+}
+
 PG_FUNCTION_INFO_V1(gs_device_inventory_add);
-/* device_inventory_add(epoch, objects, sizes, sha256, states) */
+/* device_inventory_add(epoch, objects, sizes, sha256, states, terminals, names) */
 Datum gs_device_inventory_add(PG_FUNCTION_ARGS)
 {
 	int64 epoch = PG_GETARG_INT64(0);
-	ArrayType *lists[4];
+	ArrayType *lists[LISTS];
+	Datum values[1 + LISTS];
 	pg_uuid_t device;
-	int count;
 
-	for (int i = 0; i < 4; i++)
-		lists[i] = PG_GETARG_ARRAYTYPE_P(1 + i);
-	count = length_of(lists[0]);
-	if (count < 1 || count > BATCH_MOST)
-		refuse("a batch has 1 to 1000 objects");
-	for (int i = 0; i < 4; i++)
-		if (length_of(lists[i]) != count || (i != 2 && array_contains_nulls(lists[i])))
-			refuse("objects, sizes, sha256 and states must have one length and, sha256 excepted, no nulls");
+	read_lists(fcinfo, lists);
 	gs_plan_open();
 	device = gs_device_caller(epoch);
 	lock_running(&device, epoch);
-	gs_plan_run(&add_plan,
-				(Datum[]){UUIDPGetDatum(&device), PointerGetDatum(lists[0]), PointerGetDatum(lists[1]),
-						  PointerGetDatum(lists[2]), PointerGetDatum(lists[3])},
-				NULL, 0);
+	values[0] = UUIDPGetDatum(&device);
+	for (int i = 0; i < LISTS; i++)
+		values[1 + i] = PointerGetDatum(lists[i]);
+	gs_plan_run(&add_plan, values, NULL, 0);
 	gs_plan_close();
 	PG_RETURN_VOID();
 }

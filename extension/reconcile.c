@@ -37,7 +37,8 @@ typedef struct Finding {
 	bytea *sha256;
 	bool due; /* orphans: the grace period is over */
 	TimestampTz due_at;
-	char *owner;
+	bool of_share;
+	char *owner; /* without a share, what the disk says */
 	char *name;
 } Finding;
 
@@ -48,10 +49,13 @@ static GsPlan device_plan = {
 
 static GsPlan find_plan = {
 	.sql = "SELECT f.device_id, coalesce(l.epoch, 0), f.object, f.problem, coalesce(f.size_bytes, s.size_bytes),"
-		   "       f.sha256, f.first_seen + $3 <= now(), f.first_seen + $3, t.identifier, s.name"
+		   "       f.sha256, f.first_seen + $3 <= now(), f.first_seen + $3,"
+		   "       s.id IS NOT NULL, coalesce(t.identifier, w.identifier, f.disk_owner::text), coalesce(s.name, "
+		   "f.disk_name)"
 		   " FROM groupshare.inventory_finding f LEFT JOIN groupshare.device_ledger l ON l.device_id = f.device_id"
 		   "   LEFT JOIN groupshare.share_copy c ON c.object = f.object AND c.device_id = f.device_id"
 		   "   LEFT JOIN groupshare.share s ON s.id = c.share_id LEFT JOIN groupshare.terminal t ON t.id = s.owner"
+		   "   LEFT JOIN groupshare.terminal w ON w.id = f.disk_owner"
 		   " WHERE f.device_id = $1 AND (f.problem <> 'orphan' OR f.first_seen + $3 <= now() OR $4)"
 		   " ORDER BY f.problem, f.object LIMIT $2",
 	.types = {UUIDOID, INT8OID, INTERVALOID, BOOLOID},
@@ -103,11 +107,10 @@ static void act(const Finding *finding, const char *action)
 static const char *treat(const Finding *finding, bool dry_run)
 {
 	const char *action = action_for(finding);
-	bool of_share = finding->owner != NULL;
 
 	if (dry_run || strcmp(action, "wait") == 0)
 		return action;
-	if (of_share && !gs_copy_lock(&finding->device, &finding->object, false))
+	if (finding->of_share && !gs_copy_lock(&finding->device, &finding->object, false))
 		return "wait";
 	act(finding, action);
 	return action;
@@ -126,8 +129,9 @@ static Finding *read_findings(uint64 count)
 		findings[i].sha256 = gs_result_bytea(i, 6);
 		findings[i].due = gs_result_bool(i, 7);
 		findings[i].due_at = gs_result_timestamp(i, 8);
-		findings[i].owner = gs_result_text(i, 9);
-		findings[i].name = gs_result_text(i, 10);
+		findings[i].of_share = gs_result_bool(i, 9);
+		findings[i].owner = gs_result_text(i, 10);
+		findings[i].name = gs_result_text(i, 11);
 	}
 	return findings;
 }
@@ -144,11 +148,10 @@ static void put_row(ReturnSetInfo *rsinfo, const Finding *finding, const char *a
 	nulls[DUE] = strcmp(finding->problem, "orphan") != 0;
 	values[DUE] = TimestampTzGetDatum(finding->due_at);
 	values[SIZE] = Int64GetDatum(finding->size);
-	nulls[OWNER] = nulls[NAME] = finding->owner == NULL;
-	if (finding->owner != NULL) {
-		values[OWNER] = CStringGetTextDatum(finding->owner);
-		values[NAME] = CStringGetTextDatum(finding->name);
-	}
+	nulls[OWNER] = finding->owner == NULL;
+	values[OWNER] = finding->owner != NULL ? CStringGetTextDatum(finding->owner) : (Datum)0;
+	nulls[NAME] = finding->name == NULL;
+	values[NAME] = finding->name != NULL ? CStringGetTextDatum(finding->name) : (Datum)0;
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

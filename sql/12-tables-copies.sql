@@ -27,6 +27,8 @@ CREATE UNLOGGED TABLE groupshare.inventory_object (
     size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
     sha256 bytea CHECK (octet_length(sha256) = 32),
     state text NOT NULL CHECK (state IN ('stored', 'receipt_pending', 'staged', 'quarantined')),
+    terminal uuid,
+    name text,
     PRIMARY KEY (device_id, object),
     CHECK (state = 'staged' OR sha256 IS NOT NULL)
 );
@@ -39,6 +41,8 @@ CREATE TABLE groupshare.inventory_finding (
     size_bytes bigint,
     sha256 bytea CHECK (octet_length(sha256) = 32),
     disk_state text,
+    disk_owner uuid,
+    disk_name text,
     first_seen timestamptz NOT NULL,
     last_seen timestamptz NOT NULL,
     PRIMARY KEY (device_id, object)
@@ -48,6 +52,8 @@ COMMENT ON TABLE groupshare.inventory IS 'inventories of the devices: asked, bei
 COMMENT ON TABLE groupshare.inventory_object IS 'what a device lists while its inventory runs; not dumped';
 COMMENT ON TABLE groupshare.inventory_finding IS 'what the last inventory of each device and the catalog disagree about; not dumped';
 COMMENT ON COLUMN groupshare.inventory.listed IS 'objects listed so far by the running inventory';
+COMMENT ON COLUMN groupshare.inventory_finding.disk_owner IS 'the terminal that shared it, as the disk says, which outlives all rows here';
+COMMENT ON COLUMN groupshare.inventory_finding.disk_name IS 'what it was shared as, likewise; NULL when the disk says nothing that a share may be called';
 COMMENT ON COLUMN groupshare.inventory_finding.first_seen IS 'the end of the first of the unbroken row of inventories that saw it';
 
 -- Shares whose copies are to be looked at: too few, too many, bad ones. The worker takes them in the order of not_before.

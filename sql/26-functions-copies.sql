@@ -8,11 +8,12 @@ CREATE FUNCTION groupshare.device_inventory_begin(epoch bigint) RETURNS void
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION groupshare.device_inventory_begin(bigint) IS 'storage daemon: I begin to list what I have';
 
-CREATE FUNCTION groupshare.device_inventory_add(epoch bigint, objects uuid[], sizes bigint[], sha256 bytea[], states text[])
+CREATE FUNCTION groupshare.device_inventory_add(epoch bigint, objects uuid[], sizes bigint[], sha256 bytea[], states text[],
+                                                 terminals uuid[] DEFAULT '{}', names text[] DEFAULT '{}')
     RETURNS void
     AS 'MODULE_PATHNAME', 'gs_device_inventory_add' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION groupshare.device_inventory_add(bigint, uuid[], bigint[], bytea[], text[]) IS
+COMMENT ON FUNCTION groupshare.device_inventory_add(bigint, uuid[], bigint[], bytea[], text[], uuid[], text[]) IS
     'storage daemon: I have these objects, 1000 a call at most';
 
 CREATE FUNCTION groupshare.device_inventory_end(epoch bigint) RETURNS bigint

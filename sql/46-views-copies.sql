@@ -13,13 +13,14 @@ COMMENT ON VIEW groupshare.inventories IS 'for each device: the inventory that i
 CREATE VIEW groupshare.inventory_report AS
     SELECT d.name AS device, f.problem, f.object, f.disk_state, f.size_bytes AS disk_bytes, encode(f.sha256, 'hex') AS disk_sha256,
            c.state AS copy_state, s.size_bytes, encode(s.sha256, 'hex') AS sha256, t.identifier AS owner, s.name AS share,
-           f.first_seen, f.last_seen
+           coalesce(w.identifier, f.disk_owner::text) AS disk_owner, f.disk_name AS disk_share, f.first_seen, f.last_seen
       FROM groupshare.inventory_finding f JOIN groupshare.device d ON d.id = f.device_id
+      LEFT JOIN groupshare.terminal w ON w.id = f.disk_owner
       LEFT JOIN groupshare.share_copy c ON c.object = f.object AND c.device_id = f.device_id
       LEFT JOIN groupshare.share s ON s.id = c.share_id
       LEFT JOIN groupshare.terminal t ON t.id = s.owner;
 COMMENT ON VIEW groupshare.inventory_report IS
-    'what disks and catalog disagree about: orphan (on the disk only), missing (in the catalog only), mismatch, damaged, unacknowledged, returned';
+    'what disks and catalog disagree about: orphan (on the disk only), missing (in the catalog only), mismatch, damaged, unacknowledged, returned; owner and share are the catalog''s, disk_owner and disk_share what the disk says';
 
 CREATE VIEW groupshare.damaged AS
     SELECT d.name AS device, c.state, t.identifier AS owner, s.name AS share, s.size_bytes, encode(s.sha256, 'hex') AS sha256,

@@ -111,12 +111,13 @@ void gs_call_inventory(GsCall *call, const GsStore *store, bool begin)
 	call_add(call, "%" PRId64, store->epoch);
 }
 
-void gs_call_inventory_add(GsCall *call, const GsStore *store, const char *const arrays[4])
+void gs_call_inventory_add(GsCall *call, const GsStore *store, const char *const arrays[GS_CALL_INVENTORY_ARRAYS])
 {
 	call_begin(call,
-			   "SELECT groupshare.device_inventory_add($1::bigint, $2::uuid[], $3::bigint[], $4::bytea[], $5::text[])");
+			   "SELECT groupshare.device_inventory_add($1::bigint, $2::uuid[], $3::bigint[], $4::bytea[], $5::text[], "
+			   "$6::uuid[], $7::text[])");
 	call_add(call, "%" PRId64, store->epoch);
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < GS_CALL_INVENTORY_ARRAYS; i++)
 		call_add(call, "%s", arrays[i]);
 }
 

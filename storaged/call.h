@@ -10,6 +10,7 @@
 #include "storaged/store.h"
 
 #define GS_CALL_PARAMS_MAX 7
+#define GS_CALL_INVENTORY_ARRAYS 6
 #define GS_CALL_TEXT_MAX 32768
 #define GS_FETCH_ORDERS_MAX 4
 #define GS_FETCH_URL_MAX (GS_URL_MAX + 64) /* a device's address and an object */
@@ -70,8 +71,8 @@ void gs_call_damaged(GsCall *call, const GsStore *store, const GsUuid *object, c
 void gs_call_fetch_failed(GsCall *call, const GsStore *store, const GsUuid *object, const char *reason);
 /* device_inventory_begin, else device_inventory_end. */
 void gs_call_inventory(GsCall *call, const GsStore *store, bool begin);
-/* Four array literals: objects, sizes, sha256, states. */
-void gs_call_inventory_add(GsCall *call, const GsStore *store, const char *const arrays[4]);
+/* Array literals: objects, sizes, sha256, states, terminals, names. */
+void gs_call_inventory_add(GsCall *call, const GsStore *store, const char *const arrays[GS_CALL_INVENTORY_ARRAYS]);
 /* count <= GS_WORK_MAX */
 void gs_call_work_done(GsCall *call, const GsStore *store, const int64_t *ids, size_t count);
 

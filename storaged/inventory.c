@@ -20,6 +20,9 @@
 #include "storaged/upload.h"
 
 #define BATCH 100
+#define NAMES_BYTES 8192 /* of one batch; a batch ends early before it is more */
+#define NAME_MOST (2 * GS_ORIGIN_NAME_MAX + 3)
+#define NO_NAME SIZE_MAX
 #define SHARDS 256
 #define ITEMS_MAX 1000000 /* of one place */
 
@@ -29,6 +32,8 @@ typedef struct Item {
 	GsUuid object;
 	uint64_t size_bytes;
 	uint8_t sha256[GS_SHA256_BYTES];
+	GsUuid terminal; /* its text is "" when unknown */
+	size_t name;     /* place in `names`, or NO_NAME */
 } Item;
 
 struct GsInventory {
@@ -40,10 +45,36 @@ struct GsInventory {
 	unsigned shard; /* of PLACE_OBJECTS */
 	Item *items;
 	size_t count, capacity, told;
+	char *names; /* one after the other, each with its NUL */
+	size_t names_used, names_size;
 	int error;
 };
 
-static int add_item(GsInventory *inventory, const GsUuid *object, uint64_t size_bytes, const uint8_t *sha256)
+static int add_name(GsInventory *inventory, const char *name, size_t *place)
+{
+	size_t size = strlen(name) + 1;
+
+	*place = NO_NAME;
+	if (size == 1)
+		return 0;
+	if (inventory->names_used + size > inventory->names_size) {
+		size_t wanted = inventory->names_size * 2 + GS_ORIGIN_NAME_MAX + 1;
+		char *grown = realloc(inventory->names, wanted);
+
+		if (grown == NULL)
+			return -ENOMEM;
+		inventory->names = grown;
+		inventory->names_size = wanted;
+	}
+	*place = inventory->names_used;
+	memcpy(inventory->names + inventory->names_used, name, size);
+	inventory->names_used += size;
+	return 0;
+}
+
+/* sha256, origin NULL: not known. */
+static int add_item(GsInventory *inventory, const GsUuid *object, uint64_t size_bytes, const uint8_t *sha256,
+					const GsOrigin *origin)
 {
 	Item *item;
 
@@ -56,7 +87,14 @@ static int add_item(GsInventory *inventory, const GsUuid *object, uint64_t size_
 		inventory->items = grown;
 		inventory->capacity = wanted;
 	}
-	item = &inventory->items[inventory->count++];
+	item = &inventory->items[inventory->count];
+	*item = (Item){.name = NO_NAME};
+	if (origin != NULL) {
+		item->terminal = origin->terminal;
+		if (add_name(inventory, origin->name, &item->name) != 0)
+			return -ENOMEM;
+	}
+	inventory->count++;
 	item->object = *object;
 	item->size_bytes = size_bytes;
 	if (sha256 != NULL)
@@ -86,6 +124,7 @@ static int read_name(GsInventory *inventory, int dir, const char *name)
 	char text[GS_SIDECAR_MAX_BYTES], id[GS_UUID_TEXT + 1] = "";
 	uint64_t size_bytes;
 	GsSidecar sidecar;
+	GsOrigin origin;
 	GsUuid object;
 	ssize_t size;
 
@@ -100,10 +139,11 @@ static int read_name(GsInventory *inventory, int dir, const char *name)
 		return 0;
 	if (size < 0)
 		return (int)size;
-	if (!gs_sidecar_decode(text, (size_t)size, &sidecar) || !gs_uuid_equal(&sidecar.server, &inventory->server->id) ||
+	if (!gs_sidecar_decode_origin(text, (size_t)size, &sidecar, &origin) ||
+		!gs_uuid_equal(&sidecar.server, &inventory->server->id) ||
 		!data_size(&inventory->store->disk, dir, &object, &size_bytes))
 		return 0;
-	return add_item(inventory, &object, size_bytes, sidecar.sha256);
+	return add_item(inventory, &object, size_bytes, sidecar.sha256, &origin);
 }
 
 static int read_place(GsInventory *inventory, int at, const char *name)
@@ -148,6 +188,7 @@ static void end(GsInventory *inventory)
 {
 	inventory->server->inventory = NULL;
 	free(inventory->items);
+	free(inventory->names);
 	free(inventory);
 }
 
@@ -177,13 +218,13 @@ static int list_uploads(GsInventory *inventory)
 			const GsStaged *staged = (const GsStaged *)entry;
 
 			if (staged->server == inventory->server)
-				error = add_item(inventory, &entry->object, staged->stage.size_bytes, NULL);
+				error = add_item(inventory, &entry->object, staged->stage.size_bytes, NULL, NULL);
 		}
 		for (GsActive *entry = store->active.buckets[i]; entry != NULL && error == 0; entry = entry->next) {
 			const GsPut *put = (const GsPut *)((const char *)entry - offsetof(GsPut, active));
 
 			if (entry->kind == GS_ACTIVE_UPLOAD && put->server == inventory->server)
-				error = add_item(inventory, &entry->object, put->offset.size, NULL);
+				error = add_item(inventory, &entry->object, put->offset.size, NULL, NULL);
 		}
 	}
 	return error;
@@ -192,7 +233,7 @@ static int list_uploads(GsInventory *inventory)
 /* What is listed is told: on to the next place. */
 static void go_on(GsInventory *inventory)
 {
-	inventory->count = inventory->told = 0;
+	inventory->count = inventory->told = inventory->names_used = 0;
 	if (inventory->place == PLACE_OBJECTS && inventory->shard + 1 < SHARDS)
 		inventory->shard++;
 	else
@@ -217,6 +258,30 @@ void gs_inventory_order(GsStore *store, GsServer *server)
 	server->inventory = inventory;
 }
 
+/* An element of an array literal; returns its end. */
+static char *put_name(char *at, const char *name)
+{
+	*at++ = '"';
+	for (; *name != '\0'; name++) {
+		if (*name == '"' || *name == '\\')
+			*at++ = '\\';
+		*at++ = *name;
+	}
+	*at++ = '"';
+	return at;
+}
+
+/* Who is behind it, and what it was called. */
+static void put_origin(const GsInventory *inventory, const Item *item, char **terminals, char **names)
+{
+	*terminals += sprintf(*terminals, "%s,", item->terminal.text[0] != '\0' ? item->terminal.text : "NULL");
+	if (item->name != NO_NAME)
+		*names = put_name(*names, inventory->names + item->name);
+	else
+		*names = stpcpy(*names, "NULL");
+	*(*names)++ = ',';
+}
+
 static void build_batch(GsInventory *inventory, GsCall *call)
 {
 	static const char *const states[] = {[PLACE_UPLOADS] = "staged",
@@ -224,25 +289,27 @@ static void build_batch(GsInventory *inventory, GsCall *call)
 										 [PLACE_OBJECTS] = "stored",
 										 [PLACE_QUARANTINE] = "quarantined"};
 	char objects[BATCH * 40 + 3] = "{", sizes[BATCH * 24 + 3] = "{", sha256[BATCH * 80 + 3] = "{",
-							  state[BATCH * 20 + 3] = "{", hex[GS_SHA256_HEX + 1];
-	char *o = objects + 1, *s = sizes + 1, *d = sha256 + 1, *t = state + 1;
+							  state[BATCH * 20 + 3] = "{", terminals[BATCH * 40 + 3] = "{", names[NAMES_BYTES] = "{",
+							  hex[GS_SHA256_HEX + 1];
+	char *ends[] = {objects + 1, sizes + 1, sha256 + 1, state + 1, terminals + 1, names + 1};
 	size_t end_at = inventory->told + BATCH < inventory->count ? inventory->told + BATCH : inventory->count;
 
-	for (; inventory->told < end_at; inventory->told++) {
+	/* Each element has a comma behind it; the last one's becomes the end. */
+	for (; inventory->told < end_at && ends[5] + NAME_MOST < names + sizeof(names); inventory->told++) {
 		const Item *item = &inventory->items[inventory->told];
-		const char *comma = o > objects + 1 ? "," : "";
 
 		gs_hex_encode(item->sha256, GS_SHA256_BYTES, hex);
-		o += sprintf(o, "%s%s", comma, item->object.text);
-		s += sprintf(s, "%s%" PRIu64, comma, item->size_bytes);
-		d += inventory->place == PLACE_UPLOADS ? sprintf(d, "%sNULL", comma) : sprintf(d, "%s\"\\\\x%s\"", comma, hex);
-		t += sprintf(t, "%s%s", comma, states[inventory->place]);
+		ends[0] += sprintf(ends[0], "%s,", item->object.text);
+		ends[1] += sprintf(ends[1], "%" PRIu64 ",", item->size_bytes);
+		ends[2] +=
+			inventory->place == PLACE_UPLOADS ? sprintf(ends[2], "NULL,") : sprintf(ends[2], "\"\\\\x%s\",", hex);
+		ends[3] += sprintf(ends[3], "%s,", states[inventory->place]);
+		put_origin(inventory, item, &ends[4], &ends[5]);
 	}
-	strcpy(o, "}");
-	strcpy(s, "}");
-	strcpy(d, "}");
-	strcpy(t, "}");
-	gs_call_inventory_add(call, inventory->store, (const char *const[]){objects, sizes, sha256, state});
+	for (size_t i = 0; i < GS_CALL_INVENTORY_ARRAYS; i++)
+		strcpy(ends[i] - 1, "}");
+	gs_call_inventory_add(call, inventory->store,
+						  (const char *const[]){objects, sizes, sha256, state, terminals, names});
 }
 
 bool gs_inventory_call(GsInventory *inventory, GsCall *call)

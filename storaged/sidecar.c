@@ -34,7 +34,19 @@ size_t gs_sidecar_encode(const GsSidecar *sidecar, const GsOrigin *origin, char 
 	return size;
 }
 
-bool gs_sidecar_decode(const char *text, size_t size, GsSidecar *sidecar)
+static void read_origin(const json_t *value, GsOrigin *origin)
+{
+	const char *terminal = json_string_value(json_object_get(value, "terminal"));
+	const char *name = json_string_value(json_object_get(value, "name"));
+
+	*origin = (GsOrigin){0};
+	if (terminal == NULL || !gs_uuid_parse(terminal, &origin->terminal))
+		origin->terminal.text[0] = '\0';
+	if (name != NULL && strlen(name) <= GS_ORIGIN_NAME_MAX)
+		strcpy(origin->name, name);
+}
+
+bool gs_sidecar_decode_origin(const char *text, size_t size, GsSidecar *sidecar, GsOrigin *origin)
 {
 	json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
 	const json_t *bytes = json_object_get(value, "size");
@@ -48,7 +60,15 @@ bool gs_sidecar_decode(const char *text, size_t size, GsSidecar *sidecar)
 	if (good) {
 		sidecar->size_bytes = (uint64_t)json_integer_value(bytes);
 		strcpy(sidecar->stored_at, stored_at);
+		read_origin(value, origin);
 	}
 	json_decref(value);
 	return good;
+}
+
+bool gs_sidecar_decode(const char *text, size_t size, GsSidecar *sidecar)
+{
+	GsOrigin ignored;
+
+	return gs_sidecar_decode_origin(text, size, sidecar, &ignored);
 }

@@ -39,5 +39,8 @@ __attribute__((warn_unused_result)) size_t gs_sidecar_encode(const GsSidecar *si
 bool gs_sidecar_unreadable(int error);
 /* False when a member is missing or malformed. */
 __attribute__((warn_unused_result)) bool gs_sidecar_decode(const char *text, size_t size, GsSidecar *sidecar);
+/* The same; whose it is, as far as it says so. */
+__attribute__((warn_unused_result)) bool gs_sidecar_decode_origin(const char *text, size_t size, GsSidecar *sidecar,
+																  GsOrigin *origin);
 
 #endif

@@ -29,6 +29,8 @@ SELECT throws_ok(format('SELECT pg_temp.as_device(%L, %L)', 'near', 'SELECT grou
     ($$ARRAY[gen_random_uuid()], '{NULL}', '{NULL}', '{staged}'$$, 'GS010', 'a null'),
     ($$ARRAY[gen_random_uuid()], '{1}', '{NULL}', '{stored}'$$, '23514', 'stored without a digest'),
     ($$ARRAY[gen_random_uuid()], '{1}', '{NULL}', '{lost}'$$, '23514', 'an unknown state')) v (args, code, note);
+SELECT throws_ok(format('SELECT pg_temp.as_device(%L, %L)', 'near', 'SELECT groupshare.device_inventory_add(10, ARRAY[gen_random_uuid()], ''{1}'', ''{NULL}'', ''{staged}'', ' || args || ')'), 'GS010', NULL, note)
+  FROM (VALUES ($$'{NULL,NULL}', '{a}'$$, 'more owners than objects'), ($$'{NULL}', '{a,b}'$$, 'more names than objects'), ($$'{}', '{{a}}'$$, 'names that are no list')) v (args, note);
 SELECT throws_ok($$ SELECT pg_temp.begin_list('near', 9) $$, 'GS031', NULL, 'a former start of the daemon');
 SELECT throws_ok($$ SELECT pg_temp.as_device('near', 'SELECT groupshare.reconcile(''near'')') $$, '42501', NULL, 'a device can''t reconcile');
 

@@ -2,6 +2,7 @@
 # The daemon lists what it has, whole; what differs from the catalog is found, what is in order is not.
 use GroupShare::Test;
 use GroupShare::Storage;
+use Encode qw(encode);
 
 my $cs     = new_control_server(name => 'cs1');
 my $device = add_device(
@@ -67,5 +68,26 @@ my $sidecar = slurp(path($lost) . '.json') =~ s/$lost/$orphan/r;
 spit(path($orphan) . '.json', $sidecar);
 is_deeply(inventory(), [ 'missing', 'orphan' ], 'what is gone, and what nobody knows');
 is($cs->sql(q{SELECT object FROM groupshare.inventory_report WHERE problem = 'orphan'}), $orphan, 'the one');
+
+# A share's row is gone, by whatever a superuser can do: the disk tells whose the bytes are and what they were called.
+my $name   = qq(R\x{e9}union "d'\x{e9}t\x{e9}" \\ 1, {2}, NULL.mkv);
+my $erased = notice($ann, 1000, name => encode('UTF-8', $name));
+is_reply(put($erased, $file), 201, 'a share');
+settled($device);
+$cs->sql(q{DELETE FROM groupshare.share_copy WHERE share_id = :'share'; DELETE FROM groupshare.share WHERE id = :'share'}, share => $erased->{share});
+my ($by_hand, $strange) = ('bb0bd2f6-8d3a-4b76-9f00-4dd2e1c5a7b1', 'cc0bd2f6-8d3a-4b76-9f00-4dd2e1c5a7b1');
+for my $case ([ $by_hand, qq("name": "\\u001b[2J", "terminal": "$by_hand") ], [ $strange, '"name": [], "terminal": "me"' ]) {
+    my ($object, $says) = @{$case};
+    mkdir "$device->{root}/objects/" . substr $object, 0, 2;
+    spit(path($object), 'x' x 1000);
+    spit(path($object) . '.json', slurp(path($orphan) . '.json') =~ s/$orphan/$object/r =~ s/, "terminal".*/, $says}/r);
+}
+inventory();
+sub told { my ($columns, $object) = @_; return $cs->sql("SELECT json_build_array($columns) FROM groupshare.inventory_report WHERE object = '$object'") }
+is_deeply(json_decode(told('owner, share, disk_owner, disk_share', $erased->{object})), [ undef, undef, 'ann@example.org', $name ], 'what no row names, the disk does');
+is_deeply(json_decode(told('disk_owner, disk_share', $by_hand)), [ $by_hand, undef ], 'a terminal that is not known, a name that no share may have');
+is_deeply(json_decode(told('disk_owner, disk_share', $strange)), [ undef, undef ], 'nonsense is nothing');
+is_deeply(json_decode($cs->sql("SELECT json_build_array(owner, share, action) FROM groupshare.reconcile('d1') WHERE object = '$erased->{object}'")),
+    [ 'ann@example.org', $name, 'wait' ], 'and so does the plan of what would be deleted');
 
 done_testing;

@@ -238,7 +238,7 @@ static void test_sidecar(void **state)
 	GsSidecar sidecar = {.size_bytes = 9007199254740991u, .stored_at = "2026-01-31T12:00:00Z"}, again;
 	static const GsOrigin nobody;
 	char text[GS_SIDECAR_MAX_BYTES], broken[GS_SIDECAR_MAX_BYTES];
-	GsOrigin origin = {0};
+	GsOrigin origin = {0}, told;
 	size_t size;
 
 	(void)state;
@@ -269,6 +269,13 @@ static void test_sidecar(void **state)
 	assert_true(size > 0 && gs_sidecar_decode(text, size, &again));
 	assert_non_null(strstr(text, "\"name\": \"\\\"\\\""));
 	assert_non_null(strstr(text, "\"terminal\": \""));
+	assert_true(gs_sidecar_decode_origin(text, size, &again, &told));
+	assert_true(gs_uuid_equal(&told.terminal, &origin.terminal));
+	assert_string_equal(told.name, origin.name);
+	memcpy(strstr(text, "terminal"), "Terminal", 8);
+	memcpy(strstr(text, "name"), "Name", 4);
+	assert_true(gs_sidecar_decode_origin(text, size, &again, &told));
+	assert_true(told.terminal.text[0] == '\0' && told.name[0] == '\0');
 }
 
 /* A setting that changes during an upload: blocks stay as large as they were made. */
