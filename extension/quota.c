@@ -15,6 +15,7 @@
 #include "lookup.h"
 #include "plan.h"
 #include "quota.h"
+#include "settings.h"
 
 static GsLookup usage_lookup = {.table = "usage", .index = "usage_pkey", .columns = {"shares"}};
 
@@ -52,6 +53,16 @@ static GsPlan refund_plan = {
 	.types = {UUIDOID, INT8OID},
 };
 
+/* When the first $2 bytes of the held shares of terminal $1 will have been held for $3 seconds: then their deletion is
+ * due. */
+static GsPlan held_until_plan = {
+	.sql = "SELECT to_char((max(h.deleted_at) + make_interval(secs => $3)) AT TIME ZONE 'UTC',"
+		   "               'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+		   " FROM (SELECT deleted_at, sum(size_bytes) OVER (ORDER BY deleted_at, id) - size_bytes AS before"
+		   "       FROM groupshare.share WHERE owner = $1 AND held) h WHERE h.before < $2",
+	.types = {UUIDOID, INT8OID, INT4OID},
+};
+
 static bool lock_usage(const GsTerminal *terminal)
 {
 	const GsKey key = GS_KEY_UUID(1, &terminal->id);
@@ -87,6 +98,32 @@ static void check_size(const GsTerminal *terminal, int64 size)
 							  (long long)gs_result_int64(0, 1))));
 }
 
+static char *held_until(const GsTerminal *terminal, int64 bytes)
+{
+	Datum values[] = {UUIDPGetDatum(&terminal->id), Int64GetDatum(bytes), Int32GetDatum(gs_delete_hold_s)};
+
+	gs_plan_run(&held_until_plan, values, NULL, 1);
+	return gs_result_text(0, 1);
+}
+
+/* Bytes of deleted shares count: what deleting another one helps, and what waiting. */
+static void raise_held(const GsTerminal *terminal, int64 size, int64 used, int64 held, int64 quota)
+{
+	int64 lacking = used + held + size - quota;
+	char *all = held_until(terminal, PG_INT64_MAX), *enough = lacking <= held ? held_until(terminal, lacking) : NULL;
+
+	ereport(
+		ERROR,
+		(errcode(GS_ERR_QUOTA_EXCEEDED), errmsg("the plan's quota does not hold this share"),
+		 errdetail("%lld of %lld bytes are used, the share has %lld bytes; %lld are of deleted shares, which are held"
+				   " until %s.",
+				   (long long)(used + held), (long long)quota, (long long)size, (long long)held, all),
+		 enough != NULL
+			 ? errhint("Enough of them are given up soon after %s. Deleting more now does not make room earlier.",
+					   enough)
+			 : errhint("Delete shares; their bytes count until they are given up, %d s later.", gs_delete_hold_s)));
+}
+
 static void raise_quota_exceeded(const GsTerminal *terminal, int64 size)
 {
 	Datum values[] = {UUIDPGetDatum(&terminal->id), CStringGetTextDatum(terminal->plan)};
@@ -99,10 +136,11 @@ static void raise_quota_exceeded(const GsTerminal *terminal, int64 size)
 		ereport(ERROR, (errcode(GS_ERR_QUOTA_EXCEEDED), errmsg("the plan's number of shares is used up"),
 						errdetail("The plan allows %lld shares.", (long long)gs_result_int64(0, 3)),
 						errhint("Delete a share first.")));
+	if (gs_result_int64(0, 6) > 0)
+		raise_held(terminal, size, gs_result_int64(0, 4), gs_result_int64(0, 6), gs_result_int64(0, 2));
 	ereport(ERROR, (errcode(GS_ERR_QUOTA_EXCEEDED), errmsg("the plan's quota does not hold this share"),
-					errdetail("%lld of %lld bytes are used, the share has %lld bytes; %lld are of deleted shares.",
-							  (long long)(gs_result_int64(0, 4) + gs_result_int64(0, 6)),
-							  (long long)gs_result_int64(0, 2), (long long)size, (long long)gs_result_int64(0, 6)),
+					errdetail("%lld of %lld bytes are used, the share has %lld bytes.",
+							  (long long)gs_result_int64(0, 4), (long long)gs_result_int64(0, 2), (long long)size),
 					errhint("Delete a share first.")));
 }
 

@@ -4,7 +4,7 @@
 BEGIN;
 \ir include/sharing.psql
 \ir include/inventory.psql
-SELECT plan(14);
+SELECT plan(18);
 UPDATE groupshare.plan SET quota_bytes = 10, copies = 2 WHERE name = 'standard';
 
 CREATE FUNCTION pg_temp.room(bytes int) RETURNS text LANGUAGE plpgsql AS $$
@@ -33,6 +33,36 @@ UPDATE groupshare.plan SET free_held_bytes = 2 WHERE name = 'standard';
 SELECT is(pg_temp.room(6), 'fits', 'some are free'); SELECT is(pg_temp.room(7), 'too much', 'the others count');
 SELECT is(counted_bytes, 4::bigint, 'as the view tells') FROM groupshare.quotas WHERE terminal = 'ann@example.org';
 UPDATE groupshare.plan SET free_held_bytes = 0 WHERE name = 'standard';
+
+-- A refusal tells what is held, until when, and what helps. Two held shares, of 6 and 3 bytes, deleted a day apart.
+CREATE FUNCTION pg_temp.refusal(bytes int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    detail text;
+    hint text;
+BEGIN
+    PERFORM groupshare.upload_notice('ann@example.org', 'probe', bytes);
+    RETURN 'none';
+EXCEPTION WHEN SQLSTATE 'GS021' THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    RETURN detail || E'\n' || hint;
+END $$;
+SET LOCAL groupshare.delete_hold = '1d';
+SELECT pg_temp.store('near', 'three', '333') AS three \gset
+SELECT groupshare.delete_share('ann@example.org', (SELECT share_id FROM groupshare.share_copy WHERE object = :'three')) \g /dev/null
+UPDATE groupshare.share SET deleted_at = CASE name WHEN 'six' THEN '2026-01-01 12:00+00' ELSE '2026-01-02 12:00:07+00' END::timestamptz WHERE held;
+SELECT is(pg_temp.refusal(7), E'9 of 10 bytes are used, the share has 7 bytes; 9 are of deleted shares, which are held until 2026-01-03T12:00:07Z.\n'
+    'Enough of them are given up soon after 2026-01-02T12:00:00Z. Deleting more now does not make room earlier.', 'the older one is enough');
+SELECT matches(pg_temp.refusal(8), 'soon after 2026-01-03T12:00:07Z', 'both are needed');
+UPDATE groupshare.plan SET free_held_bytes = 5 WHERE name = 'standard';
+SELECT groupshare.upload_notice('ann@example.org', 'live', 5) \g /dev/null
+SELECT is(pg_temp.refusal(6), E'9 of 10 bytes are used, the share has 6 bytes; 4 are of deleted shares, which are held until 2026-01-03T12:00:07Z.\n'
+    'Delete shares; their bytes count until they are given up, 86400 s later.', 'waiting alone does not help');
+UPDATE groupshare.plan SET free_held_bytes = NULL WHERE name = 'standard';
+SELECT is(pg_temp.refusal(6), E'5 of 10 bytes are used, the share has 6 bytes.\nDelete a share first.', 'nothing held counts');
+SELECT groupshare.delete_share('ann@example.org', id) FROM groupshare.share WHERE name = 'live' \g /dev/null
+UPDATE groupshare.share SET held = false WHERE name = 'three';
+UPDATE groupshare.plan SET free_held_bytes = 0 WHERE name = 'standard';
+SET LOCAL groupshare.delete_hold = 0;
 
 CREATE FUNCTION pg_temp.confirm(device text, object uuid) RETURNS text LANGUAGE sql AS $$
     SELECT pg_temp.as_device(device, format('SELECT groupshare.device_work_done(10, ARRAY[%s])', (SELECT w.id FROM groupshare.device_work w
