@@ -3,7 +3,7 @@
  * The state of memberships: the table of legal moves, the one setter, and what follows when somebody goes. Lock order:
  * the group's row (held by the caller), then memberships, then inquiries. Each change is told to the group's members by
  * an event. Times are the clock's under that lock, not the transaction's start: changes of a group are in one order,
- * and their times are in the same one.
+ * and their times are in the same one. Who comes in is in no more groups than its plan allows.
  */
 #include "postgres.h"
 
@@ -83,6 +83,19 @@ static GsPlan find_groups = {
 	{UUIDOID},
 };
 
+/* Dissolved groups, which do not count, are looked at only when there are so many with them. */
+#define TOO_MANY(groups)                                                                                     \
+	"SELECT p.max_groups FROM groupshare.terminal t JOIN groupshare.plan p ON p.name = t.plan"               \
+	" WHERE t.id = $1 AND p.max_groups IS NOT NULL AND EXISTS (SELECT 1 FROM groupshare.membership m" groups \
+	"   WHERE m.terminal_id = $1 AND m.state IN ('member', 'administrator') OFFSET p.max_groups)"
+
+static GsPlan find_too_many = {TOO_MANY(""), {UUIDOID}, .by_key = true};
+static GsPlan find_too_many_alive = {
+	TOO_MANY(" JOIN groupshare.sharing_group g ON g.id = m.group_id AND g.state <> 'dissolved'"),
+	{UUIDOID},
+	.by_key = true,
+};
+
 bool gs_member_may_move(GsMemberState from, GsMemberState to)
 {
 	return (legal_moves[from] & BIT(to)) != 0;
@@ -119,6 +132,20 @@ GsMemberState gs_member_state(const pg_uuid_t *group, const pg_uuid_t *terminal)
 	return gs_member_state_from(gs_result_text(0, 1));
 }
 
+/*
+ * After a terminal came in. Exact: page_change.c has locked the terminal until this transaction ends, so that it comes
+ * into one group after the other.
+ */
+static void check_groups(const pg_uuid_t *terminal)
+{
+	Datum id = UUIDPGetDatum(terminal);
+
+	if (gs_plan_run_latest(&find_too_many, &id, 1) == 0 || gs_plan_run_latest(&find_too_many_alive, &id, 1) == 0)
+		return;
+	ereport(ERROR, (errcode(GS_ERR_CONFLICT), errmsg("the terminal is in as many groups as its plan allows"),
+					errdetail("It may be in %lld.", (long long)gs_result_int64(0, 1)), errhint("It can leave one.")));
+}
+
 static void move(const pg_uuid_t *group, const pg_uuid_t *terminal, GsMemberState to, const char *offered)
 {
 	GsMemberState from = gs_member_state(group, terminal);
@@ -131,6 +158,8 @@ static void move(const pg_uuid_t *group, const pg_uuid_t *terminal, GsMemberStat
 					  (Datum[]){UUIDPGetDatum(group), UUIDPGetDatum(terminal), CStringGetTextDatum(state_names[to]),
 								BoolGetDatum(comes_in), offered == NULL ? (Datum)0 : CStringGetTextDatum(offered)},
 					  offered == NULL ? "    n" : NULL, 0);
+	if (comes_in)
+		check_groups(terminal);
 }
 
 void gs_member_set(const pg_uuid_t *group, const pg_uuid_t *terminal, GsMemberState to)

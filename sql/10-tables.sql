@@ -79,6 +79,8 @@ CREATE TABLE groupshare.plan (
     quota_bytes bigint CHECK (quota_bytes >= 0),
     max_object_bytes bigint CHECK (max_object_bytes >= 0),
     max_shares int CHECK (max_shares >= 0),
+    -- In so many groups a terminal may be; NULL: no limit. Some calls cost a look-up for each (doc/scaling.md).
+    max_groups int DEFAULT 1000 CHECK (max_groups >= 0),
     -- Of deleted shares whose bytes are still held, so many count nothing; NULL: none of them counts.
     free_held_bytes bigint CHECK (free_held_bytes >= 0),
     copies int NOT NULL DEFAULT 1 CHECK (copies BETWEEN 1 AND 8),

@@ -15,7 +15,7 @@ CREATE VIEW groupshare.terminals AS
            t.enrolled_at, t.revoked_at, c.expires_at AS code_expires_at, c.failures AS code_failures, t.epoch, t.location,
            coalesce(u.used_bytes, 0) AS used_bytes, p.quota_bytes, coalesce(u.shares, 0) AS shares, p.max_shares,
            (SELECT count(*) FROM groupshare.membership m JOIN groupshare.sharing_group g ON g.id = m.group_id
-             WHERE m.terminal_id = t.id AND m.state IN ('member', 'administrator') AND g.state = 'live') AS groups,
+             WHERE m.terminal_id = t.id AND m.state IN ('member', 'administrator') AND g.state = 'live') AS groups, p.max_groups,
            t.created_at
       FROM groupshare.terminal t
       JOIN groupshare.server s ON s.id = t.home
