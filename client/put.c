@@ -160,6 +160,7 @@ static void pause_for_device(GsPut *put, int attempt)
 {
 	char device[sizeof(put->wait.whom)];
 
+	/* send_notice has taken no allocation without the device's name. */
 	snprintf(device, sizeof(device), "device %s", json_string_value(json_object_get(put->notice, "device")));
 	gs_session_await(&put->wait, device);
 	gs_session_pause(put->client, &put->wait, attempt,

@@ -34,7 +34,13 @@ static GsLookup terminal_lookup = {
 	.table = "terminal", .index = "terminal_pkey", .columns = {"location", "latitude", "longitude"}};
 
 static GsPlan move_plan = {
-	.sql = "UPDATE groupshare.terminal SET location = $2, latitude = $3, longitude = $4 WHERE identifier = $1",
+	.sql = "WITH old AS (SELECT t.id, t.location, t.latitude, t.longitude FROM groupshare.terminal t"
+		   "   WHERE t.identifier = $1 FOR NO KEY UPDATE),"
+		   " moved AS (UPDATE groupshare.terminal t SET location = $2, latitude = $3, longitude = $4 FROM old"
+		   "   WHERE t.id = old.id)"
+		   " SELECT jsonb_build_object('from', jsonb_strip_nulls(jsonb_build_object("
+		   "     'location', location, 'latitude', latitude, 'longitude', longitude)),"
+		   "   'to', jsonb_strip_nulls(jsonb_build_object('location', $2, 'latitude', $3, 'longitude', $4))) FROM old",
 	.types = {TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID},
 };
 
@@ -115,10 +121,10 @@ Datum gs_move_terminal(PG_FUNCTION_ARGS)
 		values[i] = PG_ARGISNULL(i) ? (Datum)0 : PG_GETARG_DATUM(i);
 	}
 	gs_plan_open();
-	if (kept == NULL || gs_plan_run(&move_plan, values, nulls, 0) == 0)
+	if (kept == NULL || gs_plan_run(&move_plan, values, nulls, 1) == 0)
 		ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("there is no terminal \"%s\"", id),
 						errhint("SELECT terminal FROM groupshare.terminals lists them.")));
-	gs_audit(NULL, "move_terminal", kept, NULL);
+	gs_audit(NULL, "move_terminal", kept, gs_result_jsonb(0, 1));
 	gs_plan_close();
 	PG_RETURN_VOID();
 }

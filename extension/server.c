@@ -43,9 +43,11 @@ static GsPlan insert_server = {
 };
 
 static GsPlan upsert_entry = {
-	"INSERT INTO groupshare.service_entry (identifier, server_id)"
-	" SELECT $1, s.id FROM groupshare.server s WHERE s.name = $2"
-	" ON CONFLICT (identifier) DO UPDATE SET server_id = excluded.server_id, updated_at = now()",
+	"WITH entry AS (INSERT INTO groupshare.service_entry (identifier, server_id)"
+	"   SELECT $1, s.id FROM groupshare.server s WHERE s.name = $2"
+	"   ON CONFLICT (identifier) DO UPDATE SET server_id = excluded.server_id, updated_at = now() RETURNING 1)"
+	" SELECT jsonb_build_object('from', (SELECT s.name FROM groupshare.service_entry e"
+	"   JOIN groupshare.server s ON s.id = e.server_id WHERE e.identifier = $1), 'to', $2) FROM entry",
 	{TEXTOID, TEXTOID},
 };
 
@@ -120,10 +122,10 @@ Datum gs_route_terminal(PG_FUNCTION_ARGS)
 	if (identifier == NULL)
 		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("not a terminal identifier")));
 	gs_plan_open();
-	if (gs_plan_run(&upsert_entry, (Datum[]){CStringGetTextDatum(identifier), PG_GETARG_DATUM(1)}, NULL, 0) == 0)
+	if (gs_plan_run(&upsert_entry, (Datum[]){CStringGetTextDatum(identifier), PG_GETARG_DATUM(1)}, NULL, 1) == 0)
 		ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("there is no control server \"%s\"", server),
 						errhint("Add it by groupshare.add_control_server().")));
-	gs_audit(NULL, "route_terminal", identifier, NULL);
+	gs_audit(NULL, "route_terminal", identifier, gs_result_jsonb(0, 1));
 	gs_plan_close();
 	PG_RETURN_VOID();
 }

@@ -2,7 +2,7 @@
 -- Choice of the device: distance, room, avoid, silence, water marks, the network map, and its explanation.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(38);
+SELECT plan(39);
 
 CREATE FUNCTION pg_temp.reason(who text, device text, size bigint) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(e.reason, 'candidate') FROM groupshare.explain_placement(who, size) e WHERE e.device = reason.device $$;
@@ -93,6 +93,9 @@ SELECT results_eq($$ SELECT location, latitude, longitude FROM groupshare.termin
 SELECT is((SELECT device FROM groupshare.explain_placement('bob@example.org', 1, peer => '10.1.2.3') LIMIT 1), 'far', 'which counts more than its network');
 SELECT groupshare.move_terminal('bob@example.org', NULL) \g /dev/null
 SELECT is((SELECT device FROM groupshare.explain_placement('bob@example.org', 1, peer => '10.1.2.3') LIMIT 1), 'mid', 'until it is taken back');
+SELECT results_eq($$ SELECT detail FROM groupshare.audit_log WHERE action = 'move_terminal' AND subject = 'bob@example.org' ORDER BY id $$,
+    $$ VALUES ('{"from": {}, "to": {"location": "us/west", "latitude": 47, "longitude": 8}}'::jsonb),
+        ('{"from": {"location": "us/west", "latitude": 47, "longitude": 8}, "to": {}}') $$, 'the audit tells from where to where');
 SELECT throws_ok($$ SELECT groupshare.move_terminal('bob@example.org', 'US//west') $$, 'GS010', NULL, 'no location');
 SELECT throws_ok($$ SELECT groupshare.move_terminal('bob@example.org', NULL, 1, 1) $$, 'GS010', NULL, 'coordinates without a location');
 SELECT throws_ok($$ SELECT groupshare.move_terminal('nobody@example.org', 'us') $$, 'GS012', NULL, 'whose location');

@@ -19,6 +19,9 @@ SELECT throws_ok(format('SELECT groupshare.add_control_server(%L, %L)', 'me', (S
     'GS015', NULL, 'not under this server''s own id');
 SELECT lives_ok($$ SELECT groupshare.route_terminal('Far@x.org', 'there') $$, 'a terminal of the other server');
 SELECT is(groupshare.api_route('far@x.org'), 'there', 'is routed there');
+SELECT lives_ok($$ SELECT groupshare.route_terminal('far@x.org', 'there') $$, 'again');
+SELECT results_eq($$ SELECT detail FROM groupshare.audit_log WHERE action = 'route_terminal' AND subject = 'far@x.org' ORDER BY id $$,
+    $$ VALUES ('{"from": null, "to": "there"}'::jsonb), ('{"from": "there", "to": "there"}') $$, 'the audit tells from which server to which');
 SELECT throws_ok($$ SELECT groupshare.add_terminal('far@x.org') $$, 'GS015', NULL, 'and can''t be added here');
 SELECT results_eq($$ SELECT terminal, server, here FROM groupshare.service_list WHERE terminal LIKE 'far%' $$,
     $$ VALUES ('far@x.org', 'there', false) $$, 'the view service_list shows it');
