@@ -28,6 +28,16 @@ int gs_disk_unlink(int dir, const char *name)
 	return unlinkat(dir, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
+int gs_disk_remove(int dir, const char *name, uint64_t *freed_bytes)
+{
+	struct stat status;
+	bool seen = fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+	int error = gs_disk_unlink(dir, name);
+
+	*freed_bytes = seen && error == 0 ? (uint64_t)status.st_size : 0;
+	return error;
+}
+
 static int write_all(int fd, const char *text, size_t size)
 {
 	while (size > 0) {

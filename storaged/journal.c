@@ -75,16 +75,17 @@ static int first_error(int before, int error)
 }
 
 /* Goes on after an error: what can be removed, is. */
-int gs_journal_remove(const GsDisk *disk, const GsUuid *object)
+int gs_journal_remove(const GsDisk *disk, const GsUuid *object, uint64_t *freed_bytes)
 {
 	char name[GS_DISK_NAME_MAX];
 	int shard = gs_disk_shard(disk, object, false), error = 0;
 
+	*freed_bytes = 0;
 	gs_disk_name(object, true, name);
 	error = first_error(gs_disk_unlink(disk->staging, object->text), gs_disk_unlink(disk->staging, name));
 	error = first_error(error, gs_progress_remove(disk, object, false));
 	if (shard >= 0) {
-		int removed = gs_disk_unlink(shard, object->text);
+		int removed = gs_disk_remove(shard, object->text, freed_bytes);
 
 		gs_fault_exit("data_removed");
 		/* While its data is there, so is the sidecar: nobody would know of the bytes without it. */

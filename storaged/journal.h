@@ -22,9 +22,11 @@ __attribute__((warn_unused_result)) int gs_journal_read(const GsDisk *disk, cons
 __attribute__((warn_unused_result)) int gs_journal_settle(const GsDisk *disk, const GsUuid *object);
 /*
  * Removes every trace of an object, staged or stored: the data before the sidecar, so that a crash in between leaves a
- * sidecar without data (which the start-up sweep clears) and never data that nothing describes.
+ * sidecar without data (which the start-up sweep clears) and never data that nothing describes. *freed_bytes: of the
+ * stored data that went, also when the rest failed.
  */
-__attribute__((warn_unused_result)) int gs_journal_remove(const GsDisk *disk, const GsUuid *object);
+__attribute__((warn_unused_result)) int gs_journal_remove(const GsDisk *disk, const GsUuid *object,
+														  uint64_t *freed_bytes);
 /* Moves finished data from staging/ to objects/, durably. */
 __attribute__((warn_unused_result)) int gs_journal_place(const GsDisk *disk, const GsUuid *object);
 

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "storaged/fault.h"
@@ -57,21 +56,19 @@ static bool is_anothers(const GsDisk *disk, const GsUuid *server, const char *na
 	return size > 0 && gs_sidecar_decode(text, (size_t)size, &sidecar) && !gs_uuid_equal(&sidecar.server, server);
 }
 
-int gs_quarantine_remove(const GsDisk *disk, const GsUuid *server, const GsUuid *object, uint64_t *size_bytes)
+int gs_quarantine_remove(const GsDisk *disk, const GsUuid *server, const GsUuid *object, uint64_t *freed_bytes)
 {
 	char name[GS_DISK_NAME_MAX];
-	struct stat status;
 	int error;
 
-	*size_bytes = 0;
+	*freed_bytes = 0;
 	gs_disk_name(object, true, name);
 	if (is_anothers(disk, server, name))
 		return -EPERM;
-	if (fstatat(disk->quarantine, object->text, &status, AT_SYMLINK_NOFOLLOW) == 0)
-		*size_bytes = (uint64_t)status.st_size;
-	else if (faccessat(disk->quarantine, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+	if (faccessat(disk->quarantine, object->text, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+		faccessat(disk->quarantine, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
 		return -ENOENT;
-	error = gs_disk_unlink(disk->quarantine, object->text);
+	error = gs_disk_remove(disk->quarantine, object->text, freed_bytes);
 	gs_fault_exit("quarantine_emptied");
 	if (error == 0)
 		error = gs_disk_unlink(disk->quarantine, name);

@@ -12,10 +12,10 @@
 /* -ENOENT: nothing is stored under the id any more. Data that is missing is no error. */
 __attribute__((warn_unused_result)) int gs_quarantine_move(const GsDisk *disk, const GsUuid *object);
 /*
- * By order of `server`. *size_bytes: of the removed data. -ENOENT: nothing was there; -EPERM: it is another control
+ * By order of `server`. *freed_bytes: of the data that went. -ENOENT: nothing was there; -EPERM: it is another control
  * server's, as far as its sidecar can be read.
  */
 __attribute__((warn_unused_result)) int gs_quarantine_remove(const GsDisk *disk, const GsUuid *server,
-															 const GsUuid *object, uint64_t *size_bytes);
+															 const GsUuid *object, uint64_t *freed_bytes);
 
 #endif

@@ -160,7 +160,7 @@ static void finish_run(void *owner)
 	if (receipt->outcome == GS_RECEIPT_STORED)
 		receipt->error = gs_journal_settle(disk, &receipt->sidecar.object);
 	else
-		receipt->error = gs_journal_remove(disk, &receipt->sidecar.object);
+		receipt->error = gs_journal_remove(disk, &receipt->sidecar.object, &receipt->freed_bytes);
 }
 
 static void finish_done(void *owner)
@@ -172,8 +172,7 @@ static void finish_done(void *owner)
 	if (receipt->error != 0)
 		gs_log(GS_LOG_ERROR, NULL, "cannot finish a receipt on disk", "object", receipt->sidecar.object.text, "error",
 			   strerror(-receipt->error), NULL);
-	else if (receipt->outcome != GS_RECEIPT_STORED)
-		store->used_bytes -= receipt->sidecar.size_bytes;
+	store->used_bytes -= receipt->freed_bytes;
 	gs_active_remove(&store->active, &receipt->active);
 	tell_waiters(store, receipt);
 	free(receipt);

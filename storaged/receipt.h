@@ -33,6 +33,7 @@ typedef struct GsReceipt {
 	struct GsReceiptWaits waits;
 	TAILQ_ENTRY(GsReceipt) link;
 	GsJob job;
+	uint64_t freed_bytes;
 	int error;
 } GsReceipt;
 

@@ -167,10 +167,11 @@ GsStageResult gs_stage_commit(GsStage *stage, GsSidecar *sidecar, const GsOrigin
 
 bool gs_stage_discard(GsStage *stage)
 {
+	uint64_t freed_bytes; /* whoever staged it has counted it, and knows */
 	int error;
 
 	gs_stage_close(stage);
-	error = gs_journal_remove(stage->disk, &stage->object);
+	error = gs_journal_remove(stage->disk, &stage->object, &freed_bytes);
 	if (error != 0)
 		stage->error = -error;
 	return error == 0;

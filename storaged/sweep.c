@@ -68,6 +68,7 @@ static bool sidecar_object(const char *name, GsUuid *object)
 static int make_whole(const GsDisk *disk, const GsSidecar *sidecar)
 {
 	int shard = gs_disk_shard(disk, &sidecar->object, false);
+	uint64_t uncounted;
 	bool placed = shard >= 0 && has_file(shard, sidecar->object.text, sidecar->size_bytes);
 
 	if (shard >= 0)
@@ -78,7 +79,7 @@ static int make_whole(const GsDisk *disk, const GsSidecar *sidecar)
 		return gs_journal_place(disk, &sidecar->object);
 	/* Half of a removal that a crash cut short, or a disk that lost the data: nothing is left to promise. */
 	gs_log(GS_LOG_WARN, NULL, "a journal entry has no data and is dropped", "object", sidecar->object.text, NULL);
-	return gs_journal_remove(disk, &sidecar->object) == 0 ? -ENOENT : -EIO;
+	return gs_journal_remove(disk, &sidecar->object, &uncounted) == 0 ? -ENOENT : -EIO;
 }
 
 static int replay(GsStore *store, int dir, const char *name)

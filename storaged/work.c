@@ -23,8 +23,8 @@ typedef struct Removal {
 	GsActive active;
 	GsStaged *staged; /* an unfinished upload of it; taken out */
 	int64_t id;
-	bool done; /* gone, or never was here */
-	uint64_t freed_bytes;
+	bool done;            /* gone, or never was here */
+	uint64_t freed_bytes; /* that were there: after a crash amid a removal it is only the sidecar that goes */
 	int error;
 } Removal;
 
@@ -54,9 +54,8 @@ static void remove_one(const Batch *batch, Removal *removal)
 	} else if (!gs_uuid_equal(&sidecar.server, &batch->server->id)) {
 		removal->error = -EPERM;
 	} else {
-		removal->error = gs_journal_remove(disk, object);
+		removal->error = gs_journal_remove(disk, object, &removal->freed_bytes);
 		removal->done = removal->error == 0;
-		removal->freed_bytes = removal->done ? sidecar.size_bytes : 0;
 	}
 }
 

@@ -264,6 +264,23 @@ is(wait_for(sub { $cs->sql('SELECT staged_bytes FROM groupshare.device_ledger') 
 is_reply(patch($upload, $last, substr($content, $last), 'repr-digest' => repr_digest($content)), 201, 'the rest');
 stored_ok($upload, 'in many lives');
 
+# After a start the digest is that of what the disk holds, not of what once came: a byte that changed meanwhile is not vouched for.
+for my $flipped (0, 1) {
+    $upload = notice($ann, $size);
+    is_reply(patch($upload, 0, substr $content, 0, 50_000), 204, 'a part');
+    $device->kill9;
+    my $staged = "$device->{root}/staging/$upload->{object}";
+    my $bytes  = slurp($staged);
+    substr($bytes, 49_000, 1) ^= "\1" if $flipped;
+    open my $out, '+<:raw', $staged or die "$staged: $!\n";
+    print {$out} $bytes;
+    close $out or die "$staged: $!\n";
+    $device->start;
+    $reply = patch($upload, 50_000, substr($content, 50_000), 'repr-digest' => repr_digest($content));
+    $flipped ? is_problem($reply, 422, 'digest_mismatch', 'changed on the disk between two lives') : is_reply($reply, 201, 'written, the same');
+    is_deeply([ grep {m{^(staging|journal)/}} @{ settled($device) } ], [], 'nothing is left of it');
+}
+
 # Room, and expiry.
 $upload = notice($ann, $size);
 my $until = time + 3;

@@ -134,9 +134,9 @@ sub killed_after_a_break {
 for my $round (1 .. ($ENV{GS_LONG} ? 20 : 1)) {
     for my $step (qw(fetch_opened progress_written after_write fetch_complete after_fsync after_journal after_rename record_removed
         before_receipt after_receipt after_ack fetch_given_up fetch_told)) {
-        killed_at($step) if $round == 1 || !time_is_up();
+        killed_at($step) if in_part($step) && ($round == 1 || !time_is_up());
     }
-    killed_after_a_break() if $round == 1 || !time_is_up();
+    killed_after_a_break() if in_part('fetch_interrupted') && ($round == 1 || !time_is_up());
 }
 my ($least) = sort { $a <=> $b } values %killed;
 tell_soak(keys(%killed) . " steps of a copy, each killed at $least times or more");

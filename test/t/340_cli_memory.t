@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: PostgreSQL
-# The client's memory does not grow with a file: at most 16 MiB over that for a small one; of 4 GiB with GS_LONG=1.
+# Neither the client's memory nor the device's grows with a file: at most 16 MiB over that for a small one; of 4 GiB with GS_LONG=1.
 use GroupShare::Test;
 use GroupShare::Cli;
+use GroupShare::Storage;
 use Time::HiRes qw(sleep);
 
 plan skip_all => 'AddressSanitizer keeps memory' if build() =~ /asan/;
@@ -10,7 +11,7 @@ my $MIB    = 1 << 20;
 my $size   = ($ENV{GS_LONG} ? 4096 : 96) * $MIB;
 my $GROWTH = 16 * 1024;
 my $cs     = new_control_server(name => 'cs1');
-my $device = add_device(servers => [$cs], name => 'd1', location => 'eu/a', capacity => 3 * $size);
+my $device = add_device(servers => [$cs], name => 'd1', location => 'eu/a', capacity => 4 * $size);
 my $gateway = start_gateway(servers => [$cs]);
 my @known   = (gateway => $gateway, server => $cs);
 my $ann     = new_person('ann@example.org', @known);
@@ -47,23 +48,58 @@ sub sparse {
 }
 
 my $client = program('groupshare');
-my $small  = sparse('small', 64 * 1024);
-my $large  = sparse('large', $size);
-my %peak;
-for my $which (qw(small large)) {
-    my @get = ($client, 'get', 'ann@example.org');
-    $peak{put}{$which}      = peak($ann, $client, 'put', $which);
-    $peak{parallel}{$which} = peak($bob, @get, $which, '-o', 'parallel', '--force');
-    $peak{one}{$which}      = peak($bob, @get, $which, '-o', 'one', '--force', '--parallel', 1);
-    $peak{stdout}{$which}   = peak($bob, 'sh', '-c', 'exec "$@" > /dev/null', 'sh', @get, $which, '-o', '-');
-    $peak{stream}{$which}   = peak($ann, 'sh', '-c', 'exec "$@" < "$0"', $which, $client, 'put', '-', '--as', "$which stream", '--size', -s "$ann->{cwd}/$which");
+my %file   = map { $_->[0] => sparse(@{$_}) } [ small => 64 * 1024 ], [ large => $size ], [ beside => 5000 ];
+$ann->ask('put', 'beside');
+
+# A folder with the file, by another name, and one more.
+sub folder {
+    my ($which) = @_;
+    my $folder = "$ann->{cwd}/folder of $which";
+    mkdir $folder or die "$folder: $!";
+    link $file{$_}, "$folder/$_ of $which" or die "link: $!" for $which, 'beside';
+    return $folder;
 }
-for my $way (sort keys %peak) {
-    my ($before, $after) = @{ $peak{$way} }{qw(small large)};
-    cmp_ok($before, '>', 1000, "$way: memory was seen");
-    cmp_ok($after - $before, '<=', $GROWTH, "$way: at most 16 MiB more for " . $size / $MIB . ' MiB') or diag("$before -> $after KiB");
-    diag("$way: $before -> $after KiB") if $ENV{GS_LONG};
+
+my @get = ($client, 'get', 'ann@example.org');
+my @ways = (
+    [ put => sub { my ($which) = @_; return peak($ann, $client, 'put', $which) } ],
+    [ 'put of a folder' => sub { my ($which) = @_; return peak($ann, $client, 'put', folder($which)) } ],
+    [
+        'put of standard input' => sub {
+            my ($which) = @_;
+            return peak($ann, 'sh', '-c', 'exec "$@" < "$0"', $which, $client, 'put', '-', '--as', "$which stream", '--size', -s $file{$which});
+        } ],
+    [ 'get in parallel' => sub { my ($which) = @_; return peak($bob, @get, $which, '-o', 'got') } ],
+    [ 'get in order' => sub { my ($which) = @_; return peak($bob, @get, $which, '-o', 'got', '--parallel', 1) } ],
+    [ 'get of several' => sub { my ($which) = @_; return peak($bob, @get, 'beside', $which, '-o', 'several') } ],
+    [ 'get to standard output' => sub { my ($which) = @_; return peak($bob, 'sh', '-c', 'exec "$@" | tail -c 5 > tail', 'sh', @get, $which, '-o', '-') } ]);
+
+# What has come, if it stays: whole; and it makes room for the next.
+sub came {
+    my ($way, $which) = @_;
+    my ($got) = grep { -e } map {"$bob->{cwd}/$_"} 'got', "several/$which", 'tail' or return;
+    is(-s $got, $got =~ /tail$/ ? 5 : -s $file{$which}, "$way: $which has come");
+    open my $in, '<:raw', $got or die "$got: $!";
+    seek $in, -5, 2;
+    is(join('', <$in>), 'ended', "$way: to its end");
+    return unlink $got;
 }
-is(-s "$bob->{cwd}/parallel", $size, 'and all has come');
+
+my $early;
+for my $each (grep { in_part($_->[0]) || $_->[0] eq 'put' } @ways) {
+    my ($way, $do) = @{$each};
+    my %peak;
+    for my $which (qw(small large)) {
+        $peak{$which} = $do->($which);
+        $peak{device} = memory_kib($device);
+        $early //= $peak{device};
+        came($way, $which) if $way =~ /^get/;
+    }
+    cmp_ok($peak{small}, '>', 1000, "$way: memory was seen");
+    my $said = "$way: $peak{small} KiB, with " . $size / $MIB . " MiB $peak{large} KiB; the device after the first file $early, now $peak{device}";
+    cmp_ok($peak{large} - $peak{small}, '<=', $GROWTH, "$way: at most 16 MiB more") or diag($said);
+    cmp_ok($peak{device} - $early, '<=', $GROWTH, "$way: nor does the device take more") or diag($said);
+    tell_soak($said);
+}
 
 done_testing;

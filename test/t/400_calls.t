@@ -96,22 +96,31 @@ sub upload_is_clean {
 # In make check the long sweeps look at every so many calls only.
 sub sweep {
     my ($name, $arm, %o) = @_;
+    return if !in_part($name);
     @wrong = ();
     fresh();
-    my ($hit, $step) = (0, $LONG ? 1 : $o{step} || 1);
-    for (my $n = 1; $n < ($LONG ? 10_000 : 400); $n += $step) {
+    my ($hit, $step, $ended, $n) = (0, $LONG ? 1 : $o{step} || 1, 0, first_number());
+    for (; $n < ($LONG ? 10_000 : 400); $n += $step) {
         last if time_is_up();
         my $thing = $o{prepare}->();
         $faults->arm(%{$arm}, first => $n);
         my $result = $o{try}->($thing);
         my ($count, $hits, $what) = $faults->disarm;
-        last if !$hits;
+        $ended = !$hits;
+        last if $ended;
         $hit++;
         $o{check}->("$name, call $n: $what", $thing, $result);
     }
+    return swept($name, $hit, $step, $ended, $n, $o{least} || 1);
+}
+
+# How a sweep ended, and where: before call $n, because there was none or because the time was up.
+sub swept {
+    my ($name, $hit, $step, $ended, $n, $least) = @_;
     is_deeply(\@wrong, [], "$name: $hit calls failed in turn, each cleanly");
-    tell_soak("$name: $hit calls failed in turn, " . @wrong . ' not cleanly');
-    cmp_ok($hit * $step, '>=', $o{least} || 1, "$name: calls were found") if !time_is_up();
+    tell_soak("$name: $hit calls failed in turn, from " . first_number() . ', ' . @wrong . ' not cleanly; '
+        . ($ended ? "there is no call $n" : "cut short, to be gone on with GS_FROM=$n"));
+    cmp_ok($n, '>=', $least, "$name: calls were found") if $ended;
     return;
 }
 
@@ -233,10 +242,13 @@ sub scrub_hits {
 my %known;
 sub sweep_scrub {
     my ($name, $arm) = @_;
+    return if !in_part("scrub, $name");
     @wrong = ();
     fresh();
-    for my $n (map { $_ * 3 - 2 } 1 .. ($LONG ? 100 : 6)) {
+    my $tried = 0;
+    for my $n (map { first_number() + $_ * 3 } 0 .. ($LONG ? 99 : 5)) {
         last if time_is_up();
+        $tried++;
         my ($count, $hits, $what) = scrub_hits($n, $arm);
         wrong("call $n was not reached") if !$hits;
         my @suspected = grep { !$known{$_}++ } glob "$device->{root}/quarantine/*";
@@ -246,6 +258,7 @@ sub sweep_scrub {
     }
     healthy("scrub, $name");
     is_deeply(\@wrong, [], "scrub, $name: no good object is suspected");
+    tell_soak("scrub, $name: $tried calls failed in turn, from " . first_number() . ', ' . @wrong . ' not cleanly');
     return;
 }
 sweep_scrub($_->[0], $_->[1])
@@ -258,8 +271,9 @@ $device->{config}{storage}{scrub_rate_bytes} = 0;
 # The start, with a journal to replay: one that fails loses nothing.
 sub sweep_start {
     my ($name, $arm, $step) = @_;
+    return if !in_part("start, $name");
     @wrong = ();
-    my ($hit, $n) = (0, 1);
+    my ($hit, $n, $ended) = (0, first_number(), 0);
     while ($n < 400 && !time_is_up()) {
         fresh();             # the last failure may have hit the end of a receipt, which the next start repeats; and no scrub renames anything
         my $u = next_upload();
@@ -273,17 +287,15 @@ sub sweep_start {
         my ($count, $hits, $what) = $faults->disarm;
         $device->start if !$started;    # it has ended and said why; whoever watches over it starts it again
         ($worker, $idle) = (worker_of($device), 100);
-        last if !$hits;
+        $ended = !$hits;
+        last if $ended;
         $hit++;
         wrong("call $n, $what: not stored") if !soon(sub { share_state($u) eq 'stored' });
         healthy("$name, call $n: $what");
         $history->{of}{ $u->{share} }{state} = 'kept';
         $n += $step;
     }
-    is_deeply(\@wrong, [], "start, $name: $hit calls failed in turn, each cleanly");
-    tell_soak("start, $name: $hit calls failed in turn, " . @wrong . ' not cleanly');
-    cmp_ok($hit * $step, '>', 20, "start, $name: calls were found") if !time_is_up();
-    return;
+    return swept("start, $name", $hit, $step, $ended, $n, 20);
 }
 sweep_start('EIO', { calls => $FILES, effect => 'fail', error => EIO }, $LONG ? 1 : 16);
 if ($LONG) {
@@ -293,8 +305,10 @@ if ($LONG) {
 
 # A disk that fails from call N on: never a wrong promise, and with a new disk beneath it nothing is left but what was promised.
 @wrong = ();
-for my $n (map { $_ * ($LONG ? 1 : 13) } 1 .. ($LONG ? 40 : 2)) {
-    last if time_is_up();
+my $from_on = 0;
+for my $n (map { first_number() + $_ * ($LONG ? 1 : 13) } 0 .. ($LONG ? 39 : 2)) {
+    last if time_is_up() || !in_part('a disk that fails');
+    $from_on++;
     fresh();
     my $u = next_upload();
     $faults->arm(calls => $FILES, effect => 'fail', error => EIO, first => $n, last => 0);
@@ -308,8 +322,10 @@ for my $n (map { $_ * ($LONG ? 1 : 13) } 1 .. ($LONG ? 40 : 2)) {
     wrong("from call $n on: again") if $history->heard($u, put($u, $u->{file})) ne 'ok';
 }
 is_deeply(\@wrong, [], 'a disk that fails from some call on');
+tell_soak("a disk that fails from each of $from_on calls on, from the one of number " . first_number()) if $from_on;
 
 is_deeply([ $history->check ], [], 'the history: ' . $history->acknowledged . ' acknowledged, all there and right');
+fresh();    # the last failure may have hit the end of a receipt, which the next start repeats
 settled($device);
 is_deeply(files_under($device, 'staging'), [], 'staging is empty');
 

@@ -10,9 +10,8 @@ plan skip_all => 'python3-h2 is not installed' if (run({ command => [qw(python3 
 my $LONG   = $ENV{GS_LONG};
 my $rounds = $LONG ? 5 : 2;
 my $count  = $LONG ? 1000 : 125;
-my $seed   = $ENV{GS_SEED} || int rand 1e6;
+my $seed   = seeded();
 my $life   = $LONG ? 60 : 8;
-diag("GS_SEED=$seed") if $ENV{GS_SEED} || $LONG;
 
 my $cs = new_control_server(
     name => 'cs1', fsync => 0, conf => {

@@ -8,9 +8,7 @@ use GroupShare::Storage;
 
 my $LONG = $ENV{GS_LONG};
 my $SIZE = 400_000;
-my $seed = $ENV{GS_SEED} || int rand 1e6;
-srand $seed;
-diag("GS_SEED=$seed") if $ENV{GS_SEED} || $LONG;
+seeded();
 my $cs = new_control_server(
     name => 'cs1', conf => {
         'groupshare.maintenance_interval' => 100, 'groupshare.delete_hold' => 0, 'groupshare.device_headroom' => 0,

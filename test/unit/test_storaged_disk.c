@@ -105,6 +105,7 @@ static void test_commit(void **state)
 {
 	GsSidecar sidecar;
 	struct stat status;
+	uint64_t freed;
 	int dir = shard(), fd;
 
 	(void)state;
@@ -120,10 +121,17 @@ static void test_commit(void **state)
 	assert_int_equal(fstat(fd, &status), 0);
 	assert_int_equal(status.st_size, 10);
 	close(fd);
-	assert_int_equal(gs_journal_remove(&disk, &object), 0);
+	assert_int_equal(gs_journal_remove(&disk, &object, &freed), 0);
+	assert_int_equal(freed, 10);
 	assert_int_equal(gs_journal_read(&disk, &object, &sidecar), -ENOENT);
 	assert_int_equal(gs_disk_open_object(&disk, &object), -ENOENT);
-	assert_int_equal(gs_journal_remove(&disk, &object), 0); /* again */
+	assert_int_equal(gs_journal_remove(&disk, &object, &freed), 0); /* again */
+	assert_int_equal(freed, 0);
+	/* A crash amid a removal leaves the sidecar alone. */
+	store("some bytes");
+	assert_int_equal(gs_disk_unlink(dir, object.text), 0);
+	assert_int_equal(gs_journal_remove(&disk, &object, &freed), 0);
+	assert_int_equal(freed, 0);
 	close(dir);
 }
 
@@ -239,12 +247,13 @@ static void test_resume(void **state)
 {
 	GsSidecar sidecar = {.server = server}, whole;
 	GsProgress progress;
+	uint64_t freed;
 	GsStage stage;
 
 	(void)state;
 	store("some bytes");
 	assert_int_equal(gs_journal_read(&disk, &object, &whole), 0);
-	assert_int_equal(gs_journal_remove(&disk, &object), 0);
+	assert_int_equal(gs_journal_remove(&disk, &object, &freed), 0);
 	open_part(&stage, 10);
 	assert_int_equal(recorded(), 0);
 	add(&stage, "some ");

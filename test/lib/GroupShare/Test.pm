@@ -16,7 +16,7 @@ use Test::More;
 
 our @EXPORT = (
     qw(root build program pg_program scratch tls_dir http http_begin http_finish json_encode json_decode uri_escape),
-    qw(run run_ok slurp spit wait_for is_reply is_problem time_is_up tell_soak),
+    qw(run run_ok slurp spit wait_for is_reply is_problem time_is_up tell_soak in_part first_number seeded),
     @GroupShare::System::EXPORT, @GroupShare::Terminal::EXPORT, @Test::More::EXPORT);
 
 # A signal ends the test in order, so that what it started ends too.
@@ -56,17 +56,31 @@ sub is_problem {
 # In `make soak`, which runs long tests for a given time: has this one had its share?
 sub time_is_up { return $ENV{GS_SOAK_SECONDS} && time - $^T > $ENV{GS_SOAK_SECONDS} }
 
-# A line of the table that it prints.
+# A long test in pieces: GS_PART is an expression, and only parts whose names it matches are run; GS_FROM is the number at which each of
+# them begins, as a piece that was cut short has named it.
+sub in_part { my ($name) = @_; return !$ENV{GS_PART} || $name =~ /$ENV{GS_PART}/ }
+sub first_number { return $ENV{GS_FROM} || 1 }
+
+# What is random in a test can be had again: by GS_SEED, which a long one prints.
+sub seeded {
+    my $seed = $ENV{GS_SEED} || 1 + int rand 1e6;
+    srand $seed;
+    tell_soak("GS_SEED=$seed");
+    return $seed;
+}
+
+# What a long test has done: a line of soak's table.
 sub tell_soak {
     my ($what) = @_;
     my ($name) = $0 =~ m{([^/]+)\.t$};
-    diag("soak: $name: $what") if $ENV{GS_SOAK_SECONDS};
+    diag("soak: $name: $what") if $ENV{GS_LONG};
     return;
 }
 
 END {
+    my $status = $?;
     local $?;
-    diag(GroupShare::Process::log_tails(15)) if !Test::More->builder->is_passing || $?;
+    diag(GroupShare::Process::log_tails(15)) if !Test::More->builder->is_passing || $status;
 }
 
 1;
