@@ -20,6 +20,7 @@
 
 /* Attempts in a row that bring less than PROGRESS_BYTES count as failures. */
 #define FAILURES_MAX 6
+#define TURNS_MAX 3 /* of a download whose bytes are wrong in the end */
 #define PROGRESS_BYTES 65536
 /* Below this, more than one connection gains nothing. */
 #define PARALLEL_MIN_BYTES (64LL << 20)
@@ -320,12 +321,10 @@ static int finish(GsGet *get)
 	GsErrorBox *box = &get->client->box;
 	int status = finish_digest(get);
 
-	if (status == GS_CLIENT_CONFLICT) {
-		unlink(get->part);
+	if (status == GS_CLIENT_CONFLICT)
 		return gs_error_set(box, GS_CLIENT_DIGEST,
-							"What was fetched is discarded. Run get again; tell the operator if it happens twice.",
+							"What was fetched is discarded. Tell the operator; another copy may be good later.",
 							"the bytes received are not those that were shared (SHA-256 differs)");
-	}
 	if (status != GS_CLIENT_OK)
 		return status;
 	if (fchmod(get->fd, get->want->mode != 0 ? get->want->mode & 0777 : 0600) != 0 || fsync(get->fd) != 0)
@@ -353,6 +352,41 @@ static int stream(GsGet *get)
 						"the bytes received are not those that were shared (SHA-256 differs)");
 }
 
+/* The part file or a device's copy was damaged. All is fetched anew and in order: so a device that reads a whole object
+ * finds its own damage, and sooner or later designations name it no more. The last turn does not rely on that. */
+static int start_again(GsGet *get, bool last)
+{
+	int status;
+
+	gs_error_clear(&get->client->box);
+	gs_map_close(&get->map);
+	get->by_map = false;
+	get->lanes = 1;
+	status = restart_part(get);
+	if (status == GS_CLIENT_OK)
+		status = designate(get);
+	if (status == GS_CLIENT_OK && last && alternates_of(get) > 0)
+		get->source = 1;
+	return status;
+}
+
+static int fetch_and_finish(GsGet *get)
+{
+	int status = GS_CLIENT_OK;
+
+	for (int turn = 1; status == GS_CLIENT_OK; turn++) {
+		status = fetch_all(get);
+		if (status == GS_CLIENT_OK)
+			status = finish(get);
+		if (status != GS_CLIENT_DIGEST)
+			return status;
+		status = turn < TURNS_MAX ? start_again(get, turn + 1 == TURNS_MAX) : status;
+	}
+	/* What is kept is to be gone on with: nothing of this is. */
+	unlink(get->part);
+	return status;
+}
+
 static int transfer(GsGet *get, bool *already)
 {
 	int status = designate(get);
@@ -366,11 +400,7 @@ static int transfer(GsGet *get, bool *already)
 	if (status != GS_CLIENT_OK || *already)
 		return status;
 	status = open_part(get);
-	if (status == GS_CLIENT_OK)
-		status = fetch_all(get);
-	if (status == GS_CLIENT_OK)
-		status = finish(get);
-	return status;
+	return status == GS_CLIENT_OK ? fetch_and_finish(get) : status;
 }
 
 /* A part file with nothing in it helps no later get. It is still locked. */

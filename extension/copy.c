@@ -33,7 +33,9 @@ static GsPlan try_lock_plan = {
 
 static GsPlan fail_plan = {
 	.sql = "UPDATE groupshare.share_copy SET state = $2, failed_at = now(), found_sha256 = $3"
-		   " WHERE object = $1 AND state = 'stored' RETURNING share_id",
+		   " WHERE object = $1 AND state = 'stored' RETURNING share_id, jsonb_build_object('device',"
+		   "   (SELECT d.name FROM groupshare.device d WHERE d.id = device_id), 'object', object,"
+		   "   'found_sha256', encode($3, 'hex'))",
 	.types = {UUIDOID, TEXTOID, BYTEAOID},
 };
 
@@ -67,13 +69,15 @@ bool gs_copy_fail(const pg_uuid_t *object, const char *state, const bytea *found
 	const char nulls[] = {' ', ' ', found == NULL ? 'n' : ' '};
 	const char *told = strcmp(state, "quarantined") == 0 ? "damaged" : "missing";
 	const pg_uuid_t *share;
+	Jsonb *detail;
 
 	if (gs_plan_run(&fail_plan, values, nulls, 0) == 0)
 		return false;
 	share = gs_result_uuid(0, 1);
+	detail = gs_result_jsonb(0, 2);
 	gs_plan_run(&tell_plan, (Datum[]){UUIDPGetDatum(object), CStringGetTextDatum(told)}, NULL, 0);
 	gs_replica_want(share);
-	gs_audit(NULL, told, gs_reply_uuid_text(share), NULL);
+	gs_audit(NULL, told, gs_reply_uuid_text(share), detail);
 	return true;
 }
 
