@@ -40,7 +40,7 @@ static const uint8 nobodys_key[PUBLIC_KEY_BYTES] = {
 };
 
 static GsPlan find_terminal = {
-	"SELECT t.id, t.home, t.identifier, t.plan, t.location, t.epoch, t.public_key, t.revoked_at IS NULL AND p.sharing"
+	"SELECT t.public_key, t.revoked_at IS NULL AND p.sharing, " GS_TERMINAL_COLUMNS
 	"  FROM groupshare.terminal t JOIN groupshare.plan p ON p.name = t.plan"
 	" WHERE t.identifier = $1 AND t.public_key IS NOT NULL",
 	{TEXTOID},
@@ -76,9 +76,9 @@ static GsTerminal *authenticate(const GsSelf *self, const char *identifier, cons
 	bool good;
 
 	if (gs_plan_run(&find_terminal, (Datum[]){CStringGetTextDatum(identifier)}, NULL, 1) > 0) {
-		terminal = gs_request_terminal(1);
-		key = (const uint8 *)VARDATA_ANY(gs_result_bytea(0, 7));
-		permitted = gs_result_bool(0, 8);
+		key = (const uint8 *)VARDATA_ANY(gs_result_bytea(0, 1));
+		permitted = gs_result_bool(0, 2);
+		terminal = gs_request_terminal(3);
 	}
 	good = verify_signature(key, challenge, signature);
 	if (terminal != NULL && ours && good && permitted &&

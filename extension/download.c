@@ -99,6 +99,7 @@ static GsTicketScope scope_of(const GsRequest *request, const Download *download
 						   .object = &copy->object,
 						   .terminal = &request->terminal->id,
 						   .size = download->size,
+						   .rate = request->terminal->transfer_rate,
 						   .sha256 = download->sha256,
 						   .name = download->name};
 }

@@ -15,7 +15,6 @@
 
 #include "errcodes.h"
 #include "location.h"
-#include "lookup.h"
 #include "names.h"
 #include "origin.h"
 #include "plan.h"
@@ -29,9 +28,6 @@ static GsPlan network_plan = {
 	.types = {CIDRARRAYOID},
 	.by_key = true,
 };
-
-static GsLookup terminal_lookup = {
-	.table = "terminal", .index = "terminal_pkey", .columns = {"location", "latitude", "longitude"}};
 
 static GsPlan move_plan = {
 	.sql = "WITH old AS (SELECT t.id, t.location, t.latitude, t.longitude FROM groupshare.terminal t"
@@ -54,27 +50,15 @@ static ArrayType *prefixes_of(const inet *peer)
 	return construct_array(prefixes, count, CIDROID, -1, false, TYPALIGN_INT);
 }
 
-static GsOrigin own_setting(const GsTerminal *terminal)
-{
-	const GsKey key = GS_KEY_UUID(1, &terminal->id);
-	GsOrigin origin = {.location = terminal->location};
-	GsCursor cursor;
-
-	if (!gs_lookup_one(&cursor, &terminal_lookup, &key, 1))
-		elog(ERROR, "terminal %s vanished", terminal->identifier);
-	origin.has_point = !gs_lookup_isnull(&cursor, 2);
-	origin.latitude = gs_lookup_float8(&cursor, 2, 0);
-	origin.longitude = gs_lookup_float8(&cursor, 3, 0);
-	gs_lookup_close(&cursor);
-	return origin;
-}
-
 GsOrigin gs_origin_find(const GsTerminal *terminal, const inet *peer)
 {
 	GsOrigin origin = {.location = ""};
 
 	if (terminal->location != NULL)
-		return own_setting(terminal);
+		return (GsOrigin){.location = terminal->location,
+						  .has_point = terminal->has_point,
+						  .latitude = terminal->latitude,
+						  .longitude = terminal->longitude};
 	if (peer == NULL || gs_plan_run(&network_plan, (Datum[]){PointerGetDatum(prefixes_of(peer))}, NULL, 1) == 0)
 		return origin;
 	origin.location = gs_result_text(0, 1);

@@ -18,8 +18,6 @@
 
 #include "miscadmin.h"
 #include "storage/latch.h"
-#include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -28,6 +26,7 @@
 #include "errcodes.h"
 #include "ledger.h"
 #include "placement.h"
+#include "reply.h"
 #include "reserve.h"
 #include "settings.h"
 
@@ -79,27 +78,27 @@ GsCandidates gs_placement_candidates(const GsQuestion *question, GsPolicy *polic
 
 static Jsonb *describe(const GsCandidates *candidates, const GsPolicy *policy)
 {
-	StringInfoData json;
+	GsReply list;
 
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '[');
+	gs_reply_begin_list(&list);
 	for (int i = 0; i < candidates->count; i++) {
 		const GsCandidate *c = &candidates->list[i];
 
-		appendStringInfoString(&json, i > 0 ? ",{\"device\":" : "{\"device\":");
-		escape_json(&json, c->name);
-		appendStringInfo(&json, ",\"distance\":%d,\"available\":%lld,\"score\":%.6f", c->distance,
-						 (long long)c->available, c->score);
+		gs_reply_item(&list);
+		gs_reply_text(&list, "device", c->name);
+		gs_reply_int64(&list, "distance", c->distance);
+		gs_reply_int64(&list, "available", c->available);
+		gs_reply_decimal(&list, "score", c->score, 6);
 		if (c->km >= 0)
-			appendStringInfo(&json, ",\"km\":%.1f", c->km);
+			gs_reply_decimal(&list, "km", c->km, 1);
 		if (policy->set && policy->error == NULL)
-			appendStringInfo(&json, ",\"preference\":%.6g", c->preference);
+			gs_reply_decimal(&list, "preference", c->preference, 6);
 		if (c->refused)
-			appendStringInfoString(&json, ",\"refused\":true");
-		appendStringInfo(&json, ",\"outcome\":\"%s\"}", c->outcome != NULL ? c->outcome : "not tried");
+			gs_reply_bool(&list, "refused", true);
+		gs_reply_text(&list, "outcome", c->outcome != NULL ? c->outcome : "not tried");
+		gs_reply_item_end(&list);
 	}
-	appendStringInfoChar(&json, ']');
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+	return gs_reply_end_list(&list);
 }
 
 static void nap(int round)

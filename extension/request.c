@@ -35,15 +35,17 @@ enum {
 	TERMINAL_PLAN,
 	TERMINAL_LOCATION,
 	TERMINAL_EPOCH,
-	TERMINAL_REVOKED
+	TERMINAL_REVOKED,
+	TERMINAL_LATITUDE,
+	TERMINAL_LONGITUDE
 };
 static GsLookup terminal_lookup = {
 	.table = "terminal",
 	.index = "terminal_identifier_key",
-	.columns = {"id", "home", "identifier", "plan", "location", "epoch", "revoked_at"},
+	.columns = {"id", "home", "identifier", "plan", "location", "epoch", "revoked_at", "latitude", "longitude"},
 };
 
-static GsLookup plan_lookup = {.table = "plan", .index = "plan_pkey", .columns = {"sharing"}};
+static GsLookup plan_lookup = {.table = "plan", .index = "plan_pkey", .columns = {"sharing", "transfer_rate_bytes"}};
 
 static Jsonb *empty_object(void)
 {
@@ -146,6 +148,10 @@ GsTerminal *gs_request_terminal(int col)
 	terminal->plan = gs_result_text(0, col + 3);
 	terminal->location = gs_result_text(0, col + 4);
 	terminal->epoch = (int32)gs_result_int64(0, col + 5);
+	terminal->has_point = gs_result_bool(0, col + 6);
+	terminal->latitude = gs_result_float8(0, col + 7);
+	terminal->longitude = gs_result_float8(0, col + 8);
+	terminal->transfer_rate = gs_result_int64(0, col + 9);
 	return terminal;
 }
 
@@ -164,18 +170,24 @@ static GsTerminal *find_terminal(const char *identifier, bool *revoked)
 		terminal->plan = gs_lookup_text(&cursor, TERMINAL_PLAN);
 		terminal->location = gs_lookup_text(&cursor, TERMINAL_LOCATION);
 		terminal->epoch = gs_lookup_int32(&cursor, TERMINAL_EPOCH, 0);
+		terminal->has_point = !gs_lookup_isnull(&cursor, TERMINAL_LATITUDE);
+		terminal->latitude = gs_lookup_float8(&cursor, TERMINAL_LATITUDE, 0);
+		terminal->longitude = gs_lookup_float8(&cursor, TERMINAL_LONGITUDE, 0);
 		*revoked = !gs_lookup_isnull(&cursor, TERMINAL_REVOKED);
 	}
 	gs_lookup_close(&cursor);
 	return terminal;
 }
 
-static bool plan_has_sharing(const char *plan)
+/* What the terminal's plan says of it; false: it has no sharing. */
+static bool read_plan(GsTerminal *terminal)
 {
-	const GsKey key = GS_KEY_TEXT(1, CStringGetTextDatum(plan));
+	const GsKey key = GS_KEY_TEXT(1, CStringGetTextDatum(terminal->plan));
 	GsCursor cursor;
 	bool sharing = gs_lookup_one(&cursor, &plan_lookup, &key, 1) && gs_lookup_bool(&cursor, 1);
 
+	if (sharing)
+		terminal->transfer_rate = gs_lookup_int64(&cursor, 2, 0);
 	gs_lookup_close(&cursor);
 	return sharing;
 }
@@ -191,7 +203,7 @@ GsRequest *gs_request_for(const char *identifier)
 	if (request->terminal == NULL)
 		ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("there is no terminal \"%s\"", identifier),
 						errhint("Add it by groupshare.add_terminal().")));
-	if (revoked || !plan_has_sharing(request->terminal->plan))
+	if (revoked || !read_plan(request->terminal))
 		ereport(ERROR, (errcode(GS_ERR_SESSION_INVALID),
 						errmsg("terminal \"%s\" is revoked or has no permission", identifier)));
 	request->params = empty_object();

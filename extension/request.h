@@ -18,8 +18,11 @@ typedef struct GsTerminal {
 	pg_uuid_t home;
 	char *identifier;
 	char *plan;
-	char *location; /* its own setting, NULL = by its address */
 	int32 epoch;
+	char *location; /* its own setting, NULL = by its address */
+	bool has_point; /* of the location; its degrees */
+	double latitude, longitude;
+	int64 transfer_rate; /* of its plan, bytes a second; 0: no limit */
 } GsTerminal;
 
 typedef struct GsRequest {
@@ -56,7 +59,10 @@ typedef struct GsSelf {
 } GsSelf;
 GsSelf *gs_request_self(void);
 
-/* Reads a terminal from the six columns id, home, identifier, plan, location, epoch starting at `col` of row 0. */
+/* Reads a terminal from GS_TERMINAL_COLUMNS (of terminal t and its plan p), starting at `col` of row 0. */
+#define GS_TERMINAL_COLUMNS                                                                                     \
+	"t.id, t.home, t.identifier, t.plan, t.location, t.epoch, t.latitude IS NOT NULL, coalesce(t.latitude, 0)," \
+	" coalesce(t.longitude, 0), coalesce(p.transfer_rate_bytes, 0)"
 GsTerminal *gs_request_terminal(int col);
 
 /* One audit row in this transaction. `subject` and `detail` may be NULL; actor is the request's terminal or the

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The class of a device's room, which the search's index is ordered by (candidates.c). A trigger in front of
- * every write to device_ledger sets it, so it also follows a DBA's own UPDATE. Only when it changes do the rows of
- * device_area follow, by the trigger follow_room; the column stands in no index of the ledger, so ledger updates stay
- * HOT.
+ * What is available on a device, and the class of its room, which the search's index is ordered by (candidates.c). A
+ * trigger in front of every write to device_ledger sets both, so they also follow a DBA's own UPDATE. Only when the
+ * class changes do the rows of device_area follow, by the trigger follow_room; the column stands in no index of the
+ * ledger, so ledger updates stay HOT.
  *
  * Invariant: the class is never too low for the settings and the time at which the row was written. It may be too high
  * (by gs_choice_next_class, or because the device has gone silent since): the search checks each device itself. It may
@@ -77,7 +77,7 @@ static bool reports(const Row *row)
 	return reported_at >= GetCurrentTransactionStartTimestamp() - patience_ms * 1000;
 }
 
-/* What the generated column available_bytes will hold: it is computed after this trigger. */
+/* free less what is promised and has not arrived, and no more than the DBA's limit leaves (ledger.c). */
 static int64 available_bytes(const Row *row)
 {
 	int64 reserved = number(row, "reserved_bytes", 0);
@@ -89,9 +89,8 @@ static int64 available_bytes(const Row *row)
 }
 
 /* The largest size that the device would take, plus one; 0 when it takes none. */
-static int64 room_bytes(const Row *row)
+static int64 room_bytes(const Row *row, int64 available)
 {
-	int64 available = available_bytes(row);
 	int64 capacity = Min(number(row, "capacity_bytes", 0), number(row, "capacity_limit_bytes", PG_INT64_MAX));
 	int32 high_water = small_number(row, "high_water_percent", gs_device_high_water_percent);
 
@@ -106,21 +105,22 @@ PG_FUNCTION_INFO_V1(gs_classify_room);
 Datum gs_classify_room(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = (TriggerData *)fcinfo->context;
+	Datum values[2];
+	bool nulls[2] = {false, false};
+	int at[2];
+	int64 available;
 	Row row;
-	Datum value;
-	bool isnull = false;
-	int kept;
-	int at;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(data->tg_event) || !TRIGGER_FIRED_FOR_ROW(data->tg_event))
 		elog(ERROR, "classify_room must be called before a row is written");
 	gs_ledger_note_held();
 	row.tuple = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
 	row.desc = RelationGetDescr(data->tg_relation);
-	kept = small_number(&row, "room_class", GS_CHOICE_CLOSED);
-	value = Int32GetDatum(gs_choice_next_class(kept, room_bytes(&row)));
-	if (DatumGetInt32(value) == kept)
-		return PointerGetDatum(row.tuple);
-	at = column_number(row.desc, "room_class");
-	return PointerGetDatum(heap_modify_tuple_by_cols(row.tuple, row.desc, 1, &at, &value, &isnull));
+	available = available_bytes(&row);
+	values[0] = Int64GetDatum(available);
+	values[1] = Int32GetDatum(
+		gs_choice_next_class(small_number(&row, "room_class", GS_CHOICE_CLOSED), room_bytes(&row, available)));
+	at[0] = column_number(row.desc, "available_bytes");
+	at[1] = column_number(row.desc, "room_class");
+	return PointerGetDatum(heap_modify_tuple_by_cols(row.tuple, row.desc, lengthof(at), at, values, nulls));
 }

@@ -28,7 +28,7 @@ static const char session_type[] = "gs-session";
 static const char challenge_type[] = "gs-challenge";
 
 static GsPlan find_session = {
-	"SELECT s.key, f.server_id, t.id, t.home, t.identifier, t.plan, t.location, t.epoch"
+	"SELECT s.key, f.server_id, " GS_TERMINAL_COLUMNS
 	"  FROM groupshare.secret s, groupshare.self f, groupshare.terminal t"
 	"  JOIN groupshare.plan p ON p.name = t.plan"
 	" WHERE s.kid = $1 AND s.purpose = 'session' AND f.only_row AND t.id = $2"

@@ -41,10 +41,6 @@ static GsLookup key_lookup = {
 	.columns = {"kid", "key", "created_at", "retired_at"},
 };
 
-static GsLookup terminal_lookup = {.table = "terminal", .index = "terminal_pkey", .columns = {"plan"}};
-
-static GsLookup plan_lookup = {.table = "plan", .index = "plan_pkey", .columns = {"transfer_rate_bytes"}};
-
 /* What a ticket is made of. */
 typedef struct Signer {
 	pg_uuid_t server;
@@ -52,7 +48,6 @@ typedef struct Signer {
 	TimestampTz reported_at;
 	char *kid;
 	bytea *key;
-	int64 rate; /* 0: no limit */
 } Signer;
 
 static pg_uuid_t this_server(void)
@@ -118,32 +113,12 @@ static bool find_key(const pg_uuid_t *device, Signer *signer)
 	return signer->kid != NULL;
 }
 
-static int64 rate_of(const pg_uuid_t *terminal)
-{
-	const GsKey id = GS_KEY_UUID(1, terminal);
-	char *plan = NULL;
-	GsCursor cursor;
-	int64 rate = 0;
-
-	if (gs_lookup_one(&cursor, &terminal_lookup, &id, 1))
-		plan = gs_lookup_text(&cursor, 1);
-	gs_lookup_close(&cursor);
-	if (plan != NULL) {
-		const GsKey name = GS_KEY_TEXT(1, CStringGetTextDatum(plan));
-
-		if (gs_lookup_one(&cursor, &plan_lookup, &name, 1))
-			rate = gs_lookup_int64(&cursor, 1, 0);
-		gs_lookup_close(&cursor);
-	}
-	return rate;
-}
-
 static json_int_t unix_s(TimestampTz time)
 {
 	return time / USECS_PER_SEC + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (json_int_t)SECS_PER_DAY;
 }
 
-static json_t *make_claims(const GsTicketScope *scope, const char *server, const char *jti, int64 now_s, int64 rate)
+static json_t *make_claims(const GsTicketScope *scope, const char *server, const char *jti, int64 now_s)
 {
 	json_t *methods, *until, *pace;
 	char *device = gs_reply_uuid_text(scope->device);
@@ -160,7 +135,7 @@ static json_t *make_claims(const GsTicketScope *scope, const char *server, const
 	methods =
 		scope->upload ? json_pack("[s,s,s,s]", "PUT", "PATCH", "HEAD", "DELETE") : json_pack("[s,s]", "GET", "HEAD");
 	until = scope->upload ? json_integer(unix_s(scope->until)) : NULL;
-	pace = rate > 0 ? json_integer((json_int_t)rate) : NULL;
+	pace = scope->rate > 0 ? json_integer((json_int_t)scope->rate) : NULL;
 	/* "o" takes over what it is given, also when packing fails; "s*" and "o*" leave a NULL out. */
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:s*, s:s*, s:o*, s:o*, s:I, s:I, s:s}", "iss", server, "aud",
 					 device, "obj", object, "sub", terminal, "met", methods, "size", (json_int_t)scope->size, "sha256",
@@ -188,13 +163,12 @@ bool gs_ticketing_try(const GsTicketScope *scope, GsDesignation *designation)
 	if (!find_device(scope->device, &signer) || !find_key(scope->device, &signer))
 		return false;
 	signer.server = this_server();
-	signer.rate = rate_of(scope->terminal);
 	server = gs_reply_uuid_text(&signer.server);
 	designation->url = psprintf("%s/v1/objects/%s", signer.url, gs_reply_uuid_text(scope->object));
 	designation->expires_at = now + gs_ticket_lifetime_s * USECS_PER_SEC;
 	jti = gs_reply_uuid_text(DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum)0)));
 	/* Made last: nothing raises between the making of the claims and the signer, which frees them. */
 	designation->ticket =
-		gs_session_sign("gs-ticket", signer.kid, signer.key, make_claims(scope, server, jti, unix_s(now), signer.rate));
+		gs_session_sign("gs-ticket", signer.kid, signer.key, make_claims(scope, server, jti, unix_s(now)));
 	return true;
 }

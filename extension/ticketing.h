@@ -16,6 +16,7 @@ typedef struct GsTicketScope {
 	const pg_uuid_t *terminal;
 	bool upload; /* PUT, PATCH, HEAD, DELETE; else GET, HEAD */
 	int64 size;
+	int64 rate;          /* what the terminal's plan allows it, bytes a second; 0: no limit */
 	const bytea *sha256; /* NULL: not known yet */
 	const char *name;
 	TimestampTz until; /* uploads only: when the reservation ends */

@@ -249,6 +249,7 @@ GsUpload gs_upload_notice(const GsRequest *request, const GsNotice *notice)
 															 .upload = true,
 															 .until = allocation->expires_at,
 															 .size = share->size,
+															 .rate = request->terminal->transfer_rate,
 															 .sha256 = share->sha256,
 															 .name = notice->name});
 	return upload;

@@ -40,6 +40,30 @@ COMMENT ON FUNCTION groupshare.name_part_grams(text) IS 'the grams that each key
 COMMENT ON FUNCTION groupshare.is_location(text) IS 'is this a location path such as cn/east/shanghai? The root is the empty text';
 COMMENT ON FUNCTION groupshare.location_distance(text, text) IS 'hops between two locations through their lowest common ancestor';
 
+-- The rules of single columns that hot paths write. A CHECK of a table is read from its text and compiled anew by every statement
+-- that writes to the table, whichever columns it writes; a domain's is kept, and only asked for a column that is given a value.
+CREATE DOMAIN groupshare.byte_count AS bigint CHECK (VALUE >= 0);
+CREATE DOMAIN groupshare.item_count AS int CHECK (VALUE >= 0);
+CREATE DOMAIN groupshare.interval_ms AS int CHECK (VALUE > 0);
+CREATE DOMAIN groupshare.share_size AS bigint CHECK (VALUE BETWEEN 0 AND 9007199254740991);
+CREATE DOMAIN groupshare.share_name AS text CHECK (groupshare.is_share_name(VALUE));
+CREATE DOMAIN groupshare.sha256 AS bytea CHECK (octet_length(VALUE) = 32);
+CREATE DOMAIN groupshare.share_state AS text CHECK (VALUE IN ('pending', 'stored', 'deleted', 'expired'));
+-- quarantined: its bytes are not what they should be; missing: they are gone. Neither is ever designated.
+CREATE DOMAIN groupshare.copy_state AS text
+    CHECK (VALUE IN ('pending', 'stored', 'quarantined', 'missing', 'abandoned', 'deleted'));
+CREATE DOMAIN groupshare.reservation_state AS text CHECK (VALUE IN ('live', 'settled', 'expired', 'cancelled'));
+
+COMMENT ON DOMAIN groupshare.byte_count IS 'bytes, not negative';
+COMMENT ON DOMAIN groupshare.item_count IS 'a number of things, not negative';
+COMMENT ON DOMAIN groupshare.interval_ms IS 'milliseconds, some';
+COMMENT ON DOMAIN groupshare.share_size IS 'bytes of a share: what JSON''s numbers hold';
+COMMENT ON DOMAIN groupshare.share_name IS 'a name without slash, not "." or ".."';
+COMMENT ON DOMAIN groupshare.sha256 IS 'a digest, 32 bytes';
+COMMENT ON DOMAIN groupshare.share_state IS 'pending, stored, deleted or expired';
+COMMENT ON DOMAIN groupshare.copy_state IS 'pending, stored, quarantined, missing, abandoned or deleted';
+COMMENT ON DOMAIN groupshare.reservation_state IS 'live, settled, expired or cancelled';
+
 -- Control servers and the service list ---------------------------------------------------------------------------------
 
 CREATE TABLE groupshare.server (
@@ -126,8 +150,8 @@ CREATE INDEX used_challenge_expiry ON groupshare.used_challenge (expires_at);
 CREATE TABLE groupshare.usage (
     terminal_id uuid PRIMARY KEY,
     home uuid NOT NULL,
-    used_bytes bigint NOT NULL DEFAULT 0 CHECK (used_bytes >= 0),
-    shares int NOT NULL DEFAULT 0 CHECK (shares >= 0),
+    used_bytes groupshare.byte_count NOT NULL DEFAULT 0,
+    shares groupshare.item_count NOT NULL DEFAULT 0,
     FOREIGN KEY (terminal_id, home) REFERENCES groupshare.terminal (id, home) ON DELETE CASCADE
 ) WITH (fillfactor = 70);
 
@@ -274,22 +298,22 @@ CREATE TABLE groupshare.device_ledger (
     epoch bigint,
     url text,
     version text,
-    capacity_bytes bigint NOT NULL DEFAULT 0 CHECK (capacity_bytes >= 0),
-    free_bytes bigint NOT NULL DEFAULT 0 CHECK (free_bytes >= 0),
-    staged_bytes bigint NOT NULL DEFAULT 0 CHECK (staged_bytes >= 0),
-    reserved_bytes bigint NOT NULL DEFAULT 0 CHECK (reserved_bytes >= 0),
-    settled_bytes bigint NOT NULL DEFAULT 0 CHECK (settled_bytes >= 0),
-    held_bytes bigint NOT NULL DEFAULT 0 CHECK (held_bytes >= 0),
+    capacity_bytes groupshare.byte_count NOT NULL DEFAULT 0,
+    free_bytes groupshare.byte_count NOT NULL DEFAULT 0,
+    staged_bytes groupshare.byte_count NOT NULL DEFAULT 0,
+    reserved_bytes groupshare.byte_count NOT NULL DEFAULT 0,
+    settled_bytes groupshare.byte_count NOT NULL DEFAULT 0,
+    held_bytes groupshare.byte_count NOT NULL DEFAULT 0,
     active boolean NOT NULL DEFAULT true,
     headroom_bytes bigint,
     high_water_percent int,
     capacity_limit_bytes bigint,
-    available_bytes bigint NOT NULL GENERATED ALWAYS AS (least(free_bytes - greatest(reserved_bytes + settled_bytes - staged_bytes, 0),
-        capacity_limit_bytes - held_bytes - reserved_bytes)) STORED,
+    -- These two are set by a trigger in front of every write (classify_room), whatever a statement gives them.
+    available_bytes bigint NOT NULL DEFAULT 0,
     room_class int NOT NULL DEFAULT -1,
     refused_at timestamptz,
     read_only boolean NOT NULL DEFAULT false,
-    report_interval_ms int NOT NULL DEFAULT 5000 CHECK (report_interval_ms > 0),
+    report_interval_ms groupshare.interval_ms NOT NULL DEFAULT 5000,
     announced_at timestamptz,
     -- When the connection was opened on which it announced itself last.
     connected_at timestamptz,
@@ -354,10 +378,10 @@ CREATE TABLE groupshare.share (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     home uuid NOT NULL,
     owner uuid NOT NULL,
-    name text NOT NULL CHECK (groupshare.is_share_name(name)),
-    size_bytes bigint NOT NULL CHECK (size_bytes BETWEEN 0 AND 9007199254740991),
-    sha256 bytea CHECK (octet_length(sha256) = 32),
-    state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'stored', 'deleted', 'expired')),
+    name groupshare.share_name NOT NULL,
+    size_bytes groupshare.share_size NOT NULL,
+    sha256 groupshare.sha256,
+    state groupshare.share_state NOT NULL DEFAULT 'pending',
     all_groups boolean NOT NULL DEFAULT true,
     all_groups_since timestamptz NOT NULL DEFAULT now(),
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -367,7 +391,7 @@ CREATE TABLE groupshare.share (
     held boolean NOT NULL DEFAULT false,
     UNIQUE (id, home),
     FOREIGN KEY (owner, home) REFERENCES groupshare.terminal (id, home),
-    CHECK (NOT held OR state = 'deleted'),
+    CHECK (NOT held OR deleted_at IS NOT NULL),
     CHECK (state <> 'stored' OR (sha256 IS NOT NULL AND stored_at IS NOT NULL)),
     CHECK ((state = 'deleted') = (deleted_at IS NOT NULL))
 );
@@ -391,14 +415,12 @@ CREATE TABLE groupshare.share_copy (
     home uuid NOT NULL,
     share_id uuid NOT NULL,
     device_id uuid NOT NULL REFERENCES groupshare.device,
-    -- quarantined: its bytes are not what they should be; missing: they are gone. Neither is ever designated.
-    state text NOT NULL DEFAULT 'pending'
-        CHECK (state IN ('pending', 'stored', 'quarantined', 'missing', 'abandoned', 'deleted')),
+    state groupshare.copy_state NOT NULL DEFAULT 'pending',
     -- To be given up once the share has enough others.
     leaving boolean NOT NULL DEFAULT false,
     stored_at timestamptz,
     failed_at timestamptz,
-    found_sha256 bytea CHECK (octet_length(found_sha256) = 32),
+    found_sha256 groupshare.sha256,
     UNIQUE (object, home),
     FOREIGN KEY (share_id, home) REFERENCES groupshare.share (id, home) ON DELETE CASCADE,
     CHECK (state NOT IN ('quarantined', 'missing') OR failed_at IS NOT NULL)
@@ -414,8 +436,8 @@ CREATE TABLE groupshare.reservation (
     object uuid PRIMARY KEY,
     home uuid NOT NULL,
     device_id uuid NOT NULL, -- its copy's
-    size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
-    state text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'settled', 'expired', 'cancelled')),
+    size_bytes groupshare.byte_count NOT NULL,
+    state groupshare.reservation_state NOT NULL DEFAULT 'live',
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
     ended_at timestamptz,

@@ -35,7 +35,7 @@ CREATE TRIGGER follow_device
 
 CREATE FUNCTION groupshare.classify_room() RETURNS trigger
     AS 'MODULE_PATHNAME', 'gs_classify_room' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION groupshare.classify_room() IS 'trigger: sets the class of a device''s room';
+COMMENT ON FUNCTION groupshare.classify_room() IS 'trigger: sets what is available on a device and the class of its room';
 
 CREATE TRIGGER classify_room BEFORE INSERT OR UPDATE ON groupshare.device_ledger
     FOR EACH ROW EXECUTE FUNCTION groupshare.classify_room();

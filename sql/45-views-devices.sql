@@ -11,12 +11,12 @@ CREATE VIEW groupshare.devices AS
            coalesce(l.epoch IS NOT NULL AND l.reported_at >= now() - l.report_interval_ms * interval '1 millisecond'
                * current_setting('groupshare.device_silent_intervals')::int, false) AS online,
            coalesce(l.read_only, false) AS read_only, p.used_percent, groupshare.bar(p.used_percent) AS bar,
-           l.capacity_bytes, l.capacity_bytes - l.free_bytes AS used_bytes, l.free_bytes, l.staged_bytes,
-           l.reserved_bytes, l.settled_bytes, l.available_bytes,
+           l.capacity_bytes::bigint, l.capacity_bytes - l.free_bytes AS used_bytes, l.free_bytes::bigint, l.staged_bytes::bigint,
+           l.reserved_bytes::bigint, l.settled_bytes::bigint, l.available_bytes,
            date_trunc('milliseconds', clock_timestamp() - l.reported_at) AS report_age, l.url, l.version, d.login_role,
            (SELECT count(*) FROM groupshare.share_copy c WHERE c.device_id = d.id AND c.state = 'stored') AS shares,
            (SELECT count(*) FROM groupshare.device_work w WHERE w.device_id = d.id AND w.done_at IS NULL) AS open_work,
-           d.headroom_bytes, d.high_water_percent, d.capacity_limit_bytes, l.held_bytes, l.refused_at, d.latitude,
+           d.headroom_bytes, d.high_water_percent, d.capacity_limit_bytes, l.held_bytes::bigint, l.refused_at, d.latitude,
            d.longitude, d.id
       FROM groupshare.device d LEFT JOIN groupshare.device_ledger l ON l.device_id = d.id
       CROSS JOIN LATERAL (SELECT round(100 * (1 - l.available_bytes::numeric
@@ -60,7 +60,7 @@ CREATE VIEW groupshare.placement_policies AS
 COMMENT ON VIEW groupshare.placement_policies IS 'functions of DBAs that have a say in placement, all versions';
 
 CREATE VIEW groupshare.shares AS
-    SELECT t.identifier AS owner, s.name, s.size_bytes, s.state,
+    SELECT t.identifier AS owner, s.name::text, s.size_bytes::bigint, s.state::text,
            ARRAY(SELECT d.name FROM groupshare.share_copy c JOIN groupshare.device d ON d.id = c.device_id
                   WHERE c.share_id = s.id AND c.state = s.state ORDER BY d.name) AS devices,
            CASE WHEN s.all_groups THEN '{all}' ELSE ARRAY(SELECT g.name FROM groupshare.share_group v
@@ -71,7 +71,7 @@ CREATE VIEW groupshare.shares AS
 COMMENT ON VIEW groupshare.shares IS 'all shares, the deleted and expired too: owner, name, size, state, devices, groups';
 
 CREATE VIEW groupshare.reservations AS
-    SELECT d.name AS device, t.identifier AS terminal, s.name AS share, r.size_bytes, r.state, r.created_at, r.expires_at,
+    SELECT d.name AS device, t.identifier AS terminal, s.name::text AS share, r.size_bytes::bigint, r.state::text, r.created_at, r.expires_at,
            r.ended_at, r.object
       FROM groupshare.reservation r JOIN groupshare.device d ON d.id = r.device_id
       JOIN groupshare.share_copy c ON c.object = r.object JOIN groupshare.share s ON s.id = c.share_id
@@ -79,7 +79,7 @@ CREATE VIEW groupshare.reservations AS
 COMMENT ON VIEW groupshare.reservations IS 'bytes reserved on devices: live, and what became of the others';
 
 CREATE VIEW groupshare.placements AS
-    SELECT p.at, t.identifier AS terminal, s.name AS share, s.size_bytes, p.location, d.name AS device, p.distance,
+    SELECT p.at, t.identifier AS terminal, s.name::text AS share, s.size_bytes::bigint, p.location, d.name AS device, p.distance,
            p.candidates, o.function AS policy, o.version AS policy_version, p.policy_error, p.object
       FROM groupshare.placement p JOIN groupshare.device d ON d.id = p.device_id
       LEFT JOIN groupshare.placement_policy o ON o.id = p.policy_id

@@ -12,7 +12,7 @@ COMMENT ON VIEW groupshare.inventories IS 'for each device: the inventory that i
 
 CREATE VIEW groupshare.inventory_report AS
     SELECT d.name AS device, f.problem, f.object, f.disk_state, f.size_bytes AS disk_bytes, encode(f.sha256, 'hex') AS disk_sha256,
-           c.state AS copy_state, s.size_bytes, encode(s.sha256, 'hex') AS sha256, t.identifier AS owner, s.name AS share,
+           c.state::text AS copy_state, s.size_bytes::bigint, encode(s.sha256, 'hex') AS sha256, t.identifier AS owner, s.name::text AS share,
            coalesce(w.identifier, f.disk_owner::text) AS disk_owner, f.disk_name AS disk_share, f.first_seen, f.last_seen
       FROM groupshare.inventory_finding f JOIN groupshare.device d ON d.id = f.device_id
       LEFT JOIN groupshare.terminal w ON w.id = f.disk_owner
@@ -23,7 +23,7 @@ COMMENT ON VIEW groupshare.inventory_report IS
     'what disks and catalog disagree about: orphan (on the disk only), missing (in the catalog only), mismatch, damaged, unacknowledged, returned; owner and share are the catalog''s, disk_owner and disk_share what the disk says';
 
 CREATE VIEW groupshare.damaged AS
-    SELECT d.name AS device, c.state, t.identifier AS owner, s.name AS share, s.size_bytes, encode(s.sha256, 'hex') AS sha256,
+    SELECT d.name AS device, c.state::text, t.identifier AS owner, s.name::text AS share, s.size_bytes::bigint, encode(s.sha256, 'hex') AS sha256,
            encode(c.found_sha256, 'hex') AS found_sha256, c.failed_at,
            (SELECT count(*) FROM groupshare.share_copy o WHERE o.share_id = s.id AND o.state = 'stored') AS good_copies,
            c.object, s.id AS share_id
@@ -44,8 +44,8 @@ COMMENT ON VIEW groupshare.jobs IS
     'drain, decommission, lose, rebalance, copies: copies and bytes at the start, moved (copies: shares looked at), what is left, what is in the way';
 
 CREATE VIEW groupshare.copies AS
-    SELECT t.identifier AS owner, s.name AS share, d.name AS device, c.state, c.leaving, f.object IS NOT NULL AS fetching,
-           p.copies AS wanted, s.size_bytes, c.stored_at, c.failed_at, n.failures, n.problem,
+    SELECT t.identifier AS owner, s.name::text AS share, d.name AS device, c.state::text, c.leaving, f.object IS NOT NULL AS fetching,
+           p.copies AS wanted, s.size_bytes::bigint, c.stored_at, c.failed_at, n.failures, n.problem,
            CASE WHEN n.not_before < 'infinity' THEN n.not_before END AS next_try, c.object, s.id AS share_id
       FROM groupshare.share_copy c JOIN groupshare.share s ON s.id = c.share_id AND s.state IN ('pending', 'stored')
       JOIN groupshare.terminal t ON t.id = s.owner JOIN groupshare.plan p ON p.name = t.plan

@@ -33,6 +33,10 @@ SELECT is_empty($$ SELECT a.attrelid::regclass, a.attname FROM pg_attribute a JO
     WHERE c.relnamespace = 'groupshare'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
       AND a.atttypid IN ('timestamp'::regtype, 'timetz'::regtype, 'json'::regtype, 'bpchar'::regtype, 'money'::regtype, 'varchar'::regtype) $$,
     'no column of a type with traps');
+SELECT is_empty($$ SELECT a.attrelid::regclass, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
+    WHERE c.relnamespace = 'groupshare'::regnamespace AND c.relkind = 'v' AND t.typtype = 'd' $$, 'views show plain types');
+SELECT is_empty($$ SELECT typname FROM pg_type WHERE typnamespace = 'groupshare'::regnamespace AND typtype = 'd' AND obj_description(oid, 'pg_type') IS NULL $$,
+    'every domain has a comment');
 SELECT is_empty($$ SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'groupshare'::regnamespace AND c.relkind = 'r'
     AND NOT EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary) $$, 'every table has a primary key');
 SELECT is_empty($$ SELECT f.conrelid::regclass, f.conname FROM pg_constraint f WHERE f.contype = 'f'

@@ -38,7 +38,7 @@ SELECT groupshare.run_maintenance() \g /dev/null
 SELECT object AS copy, device AS other FROM groupshare.copies WHERE share = 'film' AND state = 'pending' \gset
 SELECT is(:'other'::text, 'mid', 'a second one begins, on the nearest other device');
 SELECT is(reserved_bytes, 4::bigint, 'its bytes are reserved') FROM groupshare.devices WHERE name = 'mid';
-SELECT is(used_bytes, 4::bigint, 'the owner is charged once') FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org');
+SELECT is(used_bytes::bigint, 4::bigint, 'the owner is charged once') FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org');
 SELECT pg_temp.fetches('mid') AS work \gset
 SELECT is((:'work'::jsonb #> '{0}') - '{id,ticket}'::text[], jsonb_build_object('kind', 'fetch', 'object', :'copy', 'size', 4,
     'url', 'https://near.test:8443/v1/objects/' || :'film', 'sha256', encode(sha256('film'), 'hex'),
@@ -92,7 +92,7 @@ SELECT is(pg_temp.copies('song'), 'mid pending, near stored', 'but then');
 UPDATE groupshare.reservation SET expires_at = now() - interval '1 s' WHERE state = 'live';
 SELECT groupshare.run_maintenance() \g /dev/null
 SELECT results_eq($$ SELECT device, state, failures FROM groupshare.copies WHERE share = 'song' $$, $$ VALUES ('near', 'stored', 2) $$, 'one that never arrives expires, the share does not');
-SELECT is(used_bytes, 8::bigint, 'nor its charge') FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org');
+SELECT is(used_bytes::bigint, 8::bigint, 'nor its charge') FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org');
 UPDATE groupshare.copy_need SET not_before = now() - interval '1 s';
 SELECT pg_temp.rounds(2) \g /dev/null
 SELECT is(pg_temp.copies('song'), 'mid stored, near stored', 'until it has two');
@@ -101,7 +101,7 @@ SELECT object AS alone FROM groupshare.copies WHERE share = 'far' \gset
 SELECT pg_temp.receipt('far', :'alone', 3, 'far') \g /dev/null
 SELECT groupshare.run_maintenance() \g /dev/null
 SELECT groupshare.delete_share('ann@example.org', share_id) FROM groupshare.copies WHERE object = :'alone' \g /dev/null
-SELECT results_eq(format('SELECT state, count(*) FROM groupshare.share_copy WHERE share_id = (SELECT share_id FROM groupshare.share_copy WHERE object = %L) GROUP BY 1', :'alone'),
+SELECT results_eq(format('SELECT state::text, count(*) FROM groupshare.share_copy WHERE share_id = (SELECT share_id FROM groupshare.share_copy WHERE object = %L) GROUP BY 1', :'alone'),
     $$ VALUES ('abandoned', 2::bigint) $$, 'a deletion ends a copy on its way too');
 SELECT is(sum(reserved_bytes), 0::numeric, 'its reservation is given back') FROM groupshare.devices;
 SELECT pg_temp.rounds(1) \g /dev/null
@@ -138,7 +138,7 @@ SELECT throws_ok($$ SELECT groupshare.upload_notice('ann@example.org', 'only', 4
 SELECT u.state AS again_state, u.object AS again, u.device AS again_device FROM groupshare.upload_notice('ann@example.org', 'only', 4, avoid => '{near}') u \gset
 SELECT is(:'again_state'::text, 'pending', 'the notice again: to be sent');
 SELECT is(u.object, :'again'::uuid, 'repeated: the same') FROM groupshare.upload_notice('ann@example.org', 'only', 4) u;
-SELECT is(used_bytes, (SELECT sum(size_bytes) FROM groupshare.share WHERE state IN ('pending', 'stored') AND owner = terminal_id)::bigint, 'charged once') FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org');
+SELECT is(used_bytes::bigint, (SELECT sum(size_bytes) FROM groupshare.share WHERE state IN ('pending', 'stored') AND owner = terminal_id)::bigint, 'charged once') FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org');
 SELECT is(pg_temp.receipt(:'again_device', :'again', 4, 'only'), 'stored', 'received');
 SELECT pg_temp.rounds(1) \g /dev/null
 SELECT is(pg_temp.copies('only'), :'again_device' || ' stored', 'good again, the bad copy is given up');

@@ -42,14 +42,14 @@ SELECT is(pg_temp.receipts('near', ARRAY[:'a', :'b', :'c', :'e', :'elsewhere', g
 SELECT is(pg_temp.state_of(:'a'), 'stored stored', 'the first'); SELECT is(pg_temp.state_of(:'d'), 'stored stored', 'the last');
 SELECT is(pg_temp.state_of(o), 'pending pending', 'not the others') FROM unnest(ARRAY[:'b', :'c', :'elsewhere']::uuid[]) o;
 SELECT is(state, 'settled', 'a settled reservation') FROM groupshare.reservation WHERE object IN (:'a', :'d');
-SELECT results_eq($$ SELECT reserved_bytes, settled_bytes FROM groupshare.device_ledger l JOIN groupshare.device d ON d.id = l.device_id WHERE d.name = 'near' $$,
+SELECT results_eq($$ SELECT reserved_bytes::bigint, settled_bytes::bigint FROM groupshare.device_ledger l JOIN groupshare.device d ON d.id = l.device_id WHERE d.name = 'near' $$,
     $$ VALUES (50::bigint, 50::bigint) $$, 'the ledger has moved what came, and no more');
 SELECT results_eq($$ SELECT subject FROM groupshare.audit WHERE action = 'stored' ORDER BY 1 $$,
     format('SELECT s.id::text FROM groupshare.share s WHERE s.name IN (%L, %L) ORDER BY 1', 'a', 'd'), 'the audit has those two');
 
 -- Again
 SELECT is(pg_temp.receipts('near', ARRAY[:'a', :'b', :'d']::uuid[], '{10,20,40}', '{a,b,d}'), '{stored,stored,stored}', 'repeated, with one that was not right');
-SELECT results_eq($$ SELECT reserved_bytes, settled_bytes FROM groupshare.device_ledger l JOIN groupshare.device d ON d.id = l.device_id WHERE d.name = 'near' $$,
+SELECT results_eq($$ SELECT reserved_bytes::bigint, settled_bytes::bigint FROM groupshare.device_ledger l JOIN groupshare.device d ON d.id = l.device_id WHERE d.name = 'near' $$,
     $$ VALUES (30::bigint, 70::bigint) $$, 'settled once');
 SELECT is(pg_temp.receipt('near', :'b', 20, 'b'), 'stored', 'device_receipt says the same');
 

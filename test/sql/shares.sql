@@ -96,7 +96,7 @@ SELECT throws_ok(format('SELECT groupshare.download_notice(%L, %L::uuid)', 'ann@
     'out of sight at once');
 SELECT is(pg_temp.deletions('near'), '[]'::jsonb, 'its bytes are held');
 SELECT is(pg_temp.receipt('near', :'film_object', 100, 'film'), 'unwanted', 'a repeated receipt after the deletion');
-SELECT results_eq($$ SELECT used_bytes, shares FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org') $$,
+SELECT results_eq($$ SELECT used_bytes::bigint, shares::int FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org') $$,
     $$ VALUES (5::bigint, 2) $$, 'the quota is given back');
 UPDATE groupshare.device_work SET not_before = now() WHERE object = :'film_object';
 SELECT is((pg_temp.deletions('near') -> 0) - 'id', jsonb_build_object('kind', 'delete', 'object', :'film_object'),

@@ -28,7 +28,7 @@ SELECT lives_ok($$ SELECT groupshare.upload_notice('ann@example.org', 'b', 200) 
 SELECT lives_ok($$ SELECT groupshare.upload_notice('ann@example.org', 'c', 0) $$, 'an empty file fits');
 SELECT throws_ok($$ SELECT groupshare.upload_notice('ann@example.org', 'd', 0) $$, 'GS021', NULL, 'a share too many');
 SELECT lives_ok($$ SELECT groupshare.upload_notice('bob@example.org', 'a', 300) $$, 'another terminal has its own quota');
-SELECT results_eq($$ SELECT used_bytes, shares FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org') $$,
+SELECT results_eq($$ SELECT used_bytes::bigint, shares::int FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org') $$,
     $$ VALUES (500::bigint, 3) $$, 'charged at the notice');
 UPDATE groupshare.plan SET max_object_bytes = NULL, quota_bytes = NULL, max_shares = NULL WHERE name = 'standard';
 
@@ -53,7 +53,7 @@ SELECT is(pg_temp.available('near') + (SELECT sum(size_bytes) FROM groupshare.re
 SELECT is(u.share, :'share'::uuid, 'the same share') FROM groupshare.upload_notice('ann@example.org', 'film', 100) u;
 SELECT is(u.object, :'object'::uuid, 'the same object') FROM groupshare.upload_notice('ann@example.org', 'film', 100) u;
 SELECT isnt(u.ticket, :'ticket'::text, 'a fresh ticket') FROM groupshare.upload_notice('ann@example.org', 'film', 100) u;
-SELECT is(shares, 4, 'charged once') FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org');
+SELECT is(shares::int, 4, 'charged once') FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org');
 SELECT throws_ok($$ SELECT groupshare.upload_notice('ann@example.org', 'film', 101) $$, 'GS016', NULL, 'another size');
 SELECT is(pg_temp.claims(u.ticket) ->> 'sha256', encode(sha256('film'), 'hex'), 'a digest said later is kept')
     FROM groupshare.upload_notice('ann@example.org', 'film', 100, sha256('film')) u;
@@ -69,7 +69,7 @@ SELECT u.object AS moved, u.share AS moved_share, u.device AS moved_to
 SELECT is(:'moved_to'::text, 'mid', 'moved'); SELECT is(:'moved_share'::text, :'share'::text, 'the share is the same');
 SELECT isnt(:'moved'::text, :'object'::text, 'the object is another');
 SELECT is(pg_temp.available('near'), :before + 100::bigint, 'the old place is free again');
-SELECT results_eq(format('SELECT c.state, r.state FROM groupshare.share_copy c JOIN groupshare.reservation r USING (object) WHERE object = %L', :'object'),
+SELECT results_eq(format('SELECT c.state::text, r.state::text FROM groupshare.share_copy c JOIN groupshare.reservation r USING (object) WHERE object = %L', :'object'),
     $$ VALUES ('abandoned', 'cancelled') $$, 'the old copy is abandoned');
 SELECT is(pg_temp.report('near', 1000) #>> '{work,0,object}', :'object'::text, 'and its device told to drop it');
 SELECT is(pg_temp.receipt('near', :'object', 100, 'film'), 'unwanted', 'a late receipt for it');
@@ -106,7 +106,7 @@ UPDATE groupshare.reservation SET expires_at = now() - interval '1 second' WHERE
 SELECT groupshare.run_maintenance() \g /dev/null
 SELECT is(state, 'expired', 'the share is expired') FROM groupshare.share WHERE id = :'dead_share';
 SELECT is(state, 'expired', 'the reservation is expired') FROM groupshare.reservation WHERE object = :'dead';
-SELECT results_eq($$ SELECT used_bytes, shares FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org') $$,
+SELECT results_eq($$ SELECT used_bytes::bigint, shares::int FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org') $$,
     format('VALUES (%s::bigint, %s)', :used, :count), 'the quota is given back');
 SELECT is(pg_temp.receipt('near', :'dead', 7, 'late'), 'unwanted', 'a receipt after that');
 SELECT isnt(u.share, :'dead_share'::uuid, 'the name is free for a new share') FROM groupshare.upload_notice('ann@example.org', 'late', 8) u;
