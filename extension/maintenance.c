@@ -30,6 +30,7 @@
 #include "replica.h"
 #include "reply.h"
 #include "reservation.h"
+#include "revoke.h"
 #include "terminal.h"
 
 #define BATCH 500
@@ -101,7 +102,12 @@ static bool wake_all(void)
 {
 	bool more = wake(&wake_plan, EVENT_CHANNEL) == BATCH;
 
+	uint64 revoked = gs_revoke_wake(BATCH);
+
 	more |= wake_members();
+	if (revoked > 0)
+		Async_Notify(DEVICE_CHANNEL, "");
+	more |= revoked == BATCH;
 	return more | (wake(&wake_devices_plan, DEVICE_CHANNEL) == BATCH);
 }
 
@@ -133,6 +139,7 @@ static bool tend_devices(void)
 	bool more =
 		gs_plan_run(&work_plan, (Datum[]){Int64GetDatum(BATCH), Int32GetDatum(WORK_KEPT_DAYS)}, NULL, 0) == BATCH;
 
+	more |= gs_revoke_sweep(BATCH) == BATCH;
 	more |= gs_ledger_close_silent(BATCH) == BATCH;
 	return more | (gs_ledger_forget(BATCH) == BATCH);
 }

@@ -363,6 +363,26 @@ CREATE INDEX device_work_revoke ON groupshare.device_work (device_id, id) WHERE 
 CREATE INDEX device_work_wake ON groupshare.device_work (id) WHERE wake;
 CREATE INDEX device_work_done ON groupshare.device_work (done_at) WHERE done_at IS NOT NULL;
 
+-- All of whose tickets die, on every device: written once. Each device makes work of its own of it at its next report (extension/revoke.c).
+CREATE TABLE groupshare.revocation (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    terminal_id uuid NOT NULL,
+    xid xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    -- When the worker woke the devices: it was committed then.
+    told_at timestamptz
+);
+CREATE INDEX revocation_xid ON groupshare.revocation (xid, id);
+CREATE INDEX revocation_untold ON groupshare.revocation (id) WHERE told_at IS NULL;
+CREATE INDEX revocation_told ON groupshare.revocation (told_at) WHERE told_at IS NOT NULL;
+
+-- What was committed when a device heard of revocations last, and how far it came in those of that transaction itself.
+CREATE TABLE groupshare.device_heard (
+    device_id uuid PRIMARY KEY REFERENCES groupshare.device ON DELETE CASCADE,
+    seen pg_snapshot NOT NULL,
+    own_xid xid8 NOT NULL,
+    own_id bigint NOT NULL
+) WITH (fillfactor = 70);
+
 -- Which network a terminal's peer address is in says where it is: the longest matching prefix.
 CREATE TABLE groupshare.network (
     prefix cidr PRIMARY KEY,
@@ -586,6 +606,8 @@ COMMENT ON TABLE groupshare.device_ledger IS 'what a device said last and what i
 COMMENT ON TABLE groupshare.device_history IS 'what each device reported first in each hour; kept for groupshare.device_history_retention';
 COMMENT ON TABLE groupshare.device_key IS 'keys that sign tickets for a device; not dumped';
 COMMENT ON TABLE groupshare.device_work IS 'what a device has to do';
+COMMENT ON TABLE groupshare.revocation IS 'terminals whose tickets die, for all devices; not dumped';
+COMMENT ON TABLE groupshare.device_heard IS 'which revocations each device has heard of; not dumped';
 COMMENT ON TABLE groupshare.network IS 'which location a peer address is in';
 COMMENT ON TABLE groupshare.share IS 'shares: who owns what, how large, in which state';
 COMMENT ON TABLE groupshare.share_group IS 'the groups that a share is visible in when not in all of its owners';

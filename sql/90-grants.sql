@@ -15,7 +15,7 @@ BEGIN
          WHERE c.relnamespace = 'groupshare'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
            AND c.relname <> ALL (ARRAY['secret', 'enrolment_code', 'used_challenge', 'device_key', 'device_ledger',
                                    'device_area', 'group_size', 'inventory', 'inventory_object', 'inventory_finding', 'event_era', 'event_wake',
-                                   'page_change', 'page_tag'])
+                                   'page_change', 'page_tag', 'revocation', 'device_heard'])
          ORDER BY c.relname
     LOOP
         PERFORM pg_catalog.pg_extension_config_dump(kept, '');

@@ -50,7 +50,7 @@ SELECT set_eq($$ SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespa
     AND c.oid <> ALL ((SELECT extconfig FROM pg_extension WHERE extname = 'groupshare')::oid[]) $$,
     ARRAY['groupshare.secret', 'groupshare.enrolment_code', 'groupshare.used_challenge', 'groupshare.device_key', 'groupshare.device_ledger',
           'groupshare.device_area', 'groupshare.group_size', 'groupshare.inventory', 'groupshare.inventory_object', 'groupshare.inventory_finding',
-          'groupshare.event_era', 'groupshare.event_wake', 'groupshare.page_change', 'groupshare.page_tag'], 'pg_dump keeps all but secrets and what is made anew');
+          'groupshare.event_era', 'groupshare.event_wake', 'groupshare.page_change', 'groupshare.page_tag', 'groupshare.revocation', 'groupshare.device_heard'], 'pg_dump keeps all but secrets and what is made anew');
 SELECT is_empty($$ SELECT 1 FROM unnest((SELECT extcondition FROM pg_extension WHERE extname = 'groupshare')) c WHERE c <> '' $$, 'and whole tables');
 SELECT is((SELECT extrelocatable FROM pg_extension WHERE extname = 'groupshare'), false, 'the extension stays where it is');
 SELECT is_empty($$ SELECT name FROM pg_settings WHERE name LIKE 'groupshare.%' AND (short_desc = '' OR context NOT IN ('superuser', 'sighup', 'postmaster')) $$,

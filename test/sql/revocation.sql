@@ -32,10 +32,12 @@ SELECT is(pg_temp.revoked('near'), NULL, 'nothing to refuse so far');
 SELECT groupshare.join_group('eve@example.org', :'g') \g /dev/null
 SELECT is(pg_temp.revoked('near'), NULL, 'coming in takes nothing away');
 SELECT groupshare.remove_member('ann@example.org', :'g', 'eve@example.org') \g /dev/null
-SELECT is(count(*), 3::bigint, 'each device is to be woken') FROM groupshare.device_work WHERE wake;
+SELECT is(count(*), 1::bigint, 'written once, for all devices') FROM groupshare.revocation WHERE told_at IS NULL;
+SELECT is(count(*), 0::bigint, 'and not for each') FROM groupshare.device_work WHERE kind = 'revoke';
 SELECT lives_ok('SELECT groupshare.run_maintenance()', 'the worker wakes them');
-SELECT is(count(*), 0::bigint, 'once') FROM groupshare.device_work WHERE wake;
+SELECT is(count(*), 0::bigint, 'once') FROM groupshare.revocation WHERE told_at IS NULL;
 SELECT is(pg_temp.revoked('far'), 'eve@example.org *', 'one that is removed: all its tickets');
+SELECT is(pg_temp.revoked('mid'), 'eve@example.org *', 'on each device');
 SELECT w AS item FROM jsonb_array_elements(pg_temp.report('near', 1000) -> 'work') w \gset
 SELECT ok((:'item'::jsonb -> 'before')::bigint BETWEEN floor(extract(epoch FROM now())) AND extract(epoch FROM clock_timestamp()), 'issued until now');
 SELECT is((:'item'::jsonb -> 'until')::bigint - (:'item'::jsonb -> 'before')::bigint, 2 * 900::bigint, 'remembered for longer than any of them lives');
@@ -75,6 +77,18 @@ SELECT groupshare.revoke_terminal('bob@example.org') \g /dev/null
 SELECT is(pg_temp.revoked('near'), 'bob@example.org *', 'a revoked terminal');
 SELECT groupshare.dissolve_group(:'o') \g /dev/null
 SELECT is(pg_temp.revoked('near'), 'ann@example.org *', 'a dissolved group: its members');
+-- A device that was away hears of what is still in force, once; of what all tickets have outlived, not.
+SELECT pg_temp.revoked('far'), pg_temp.revoked('near') \g /dev/null
+SELECT groupshare.add_terminal(t || '@example.org'), groupshare.join_group(t || '@example.org', :'g'), groupshare.remove_member('ann@example.org', :'g', t || '@example.org')
+  FROM unnest(ARRAY['x1', 'x2']) t \g /dev/null
+SELECT is(pg_temp.revoked('far'), 'x1@example.org *, x2@example.org *', 'two at once');
+SELECT is(pg_temp.revoked('far'), NULL, 'heard once');
+SELECT groupshare.run_maintenance() \g /dev/null
+UPDATE groupshare.revocation SET told_at = told_at - interval '29 minutes' WHERE terminal_id IN (pg_temp.terminal('x1@example.org'));
+UPDATE groupshare.revocation SET told_at = told_at - interval '31 minutes' WHERE terminal_id NOT IN (pg_temp.terminal('x1@example.org'));
+SELECT groupshare.run_maintenance() \g /dev/null
+SELECT is(pg_temp.revoked('near'), 'x1@example.org *', 'a device that was away hears of what is in force');
+SELECT is(count(*), 1::bigint, 'the others are swept') FROM groupshare.revocation;
 SELECT throws_ok($$ INSERT INTO groupshare.device_work (device_id, kind) SELECT id, 'revoke' FROM groupshare.device $$, '23514', NULL, 'never all tickets of all');
 SELECT * FROM finish();
 ROLLBACK;
