@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "daemon/log.h"
 #include "daemon/tls.h"
 
 static bool out_reserve(GsConnection *connection, size_t size)
@@ -205,6 +206,7 @@ GsIoResult gs_connection_io_write(GsConnection *connection, const uint8_t *bytes
 GsIoResult gs_connection_io_flush(GsConnection *connection, size_t *sent)
 {
 	*sent = 0;
+	gs_log_flush(); /* who has an answer finds its line in the log */
 	while (connection->out_start < connection->out_end) {
 		ssize_t n = send(connection->fd, connection->out + connection->out_start,
 						 connection->out_end - connection->out_start, MSG_NOSIGNAL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * logfmt lines to stderr. A line is built in one buffer on the stack and written by one write(2), so lines of several
- * processes do not mix. Everything that is not plain text is escaped: nothing from outside can start a second line.
+ * logfmt lines to stderr. A line is built in one buffer on the stack and written whole, alone or with others by one
+ * write(2) of no more than a pipe takes at once, so lines of several processes do not mix. Everything that is not plain
+ * text is escaped: nothing from outside can start a second line.
  */
 #include "daemon/log.h"
 
@@ -23,6 +24,11 @@ typedef struct Line {
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static const char *log_program = "groupshare";
 static GsLogLevel log_level = GS_LOG_INFO;
+
+/* Lines on their way; only of the thread that asked for it. */
+static _Thread_local bool holding;
+static _Thread_local size_t held_bytes;
+static _Thread_local char held[LINE_BYTES];
 
 void gs_log_init(const char *program, GsLogLevel level)
 {
@@ -101,18 +107,44 @@ static void line_time(Line *line)
 	line_pair(line, "ts", text);
 }
 
-static void line_write(Line *line)
+static void write_all(const char *text, size_t size)
 {
 	size_t done = 0;
 
-	line->text[line->used++] = '\n';
-	while (done < line->used) {
-		ssize_t n = write(STDERR_FILENO, line->text + done, line->used - done);
+	while (done < size) {
+		ssize_t n = write(STDERR_FILENO, text + done, size - done);
 
 		if (n <= 0)
 			return; /* there is nowhere left to complain to */
 		done += (size_t)n;
 	}
+}
+
+void gs_log_flush(void)
+{
+	size_t size = held_bytes;
+
+	held_bytes = 0;
+	write_all(held, size);
+}
+
+void gs_log_hold(bool on)
+{
+	gs_log_flush();
+	holding = on;
+}
+
+static void line_write(Line *line, GsLogLevel level)
+{
+	line->text[line->used++] = '\n';
+	if (line->used > sizeof(held) - held_bytes || level > GS_LOG_INFO)
+		gs_log_flush();
+	if (!holding || level > GS_LOG_INFO) {
+		write_all(line->text, line->used);
+		return;
+	}
+	memcpy(held + held_bytes, line->text, line->used);
+	held_bytes += line->used;
 }
 
 void gs_log(GsLogLevel level, const char *request_id, const char *msg, ...)
@@ -137,5 +169,5 @@ void gs_log(GsLogLevel level, const char *request_id, const char *msg, ...)
 	while ((key = va_arg(args, const char *)) != NULL)
 		line_pair(&line, key, va_arg(args, const char *));
 	va_end(args);
-	line_write(&line);
+	line_write(&line, level);
 }

@@ -6,7 +6,16 @@
 #ifndef GS_LOG_H
 #define GS_LOG_H
 
+#include <stdbool.h>
+
 typedef enum GsLogLevel { GS_LOG_DEBUG, GS_LOG_INFO, GS_LOG_WARN, GS_LOG_ERROR } GsLogLevel;
+
+/*
+ * This thread's lines of level info and below wait from here on, so that several leave by one write: until
+ * gs_log_flush, until there are as many as a pipe takes whole, or until a graver one comes. Off: they leave at once.
+ */
+void gs_log_hold(bool on);
+void gs_log_flush(void);
 
 void gs_log_init(const char *program, GsLogLevel level);
 

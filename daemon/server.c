@@ -98,6 +98,7 @@ static void on_flush(uv_prepare_t *prepare)
 	while (server->dirty != NULL && most-- > 0)
 		gs_connection_pump(server->dirty);
 	reap(server);
+	gs_log_flush();
 	if (server->dirty != NULL)
 		uv_idle_start(&server->busy, on_busy);
 	else

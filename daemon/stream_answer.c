@@ -65,7 +65,8 @@ static void answer(GsStream *stream, int status, const GsHeader *headers, size_t
 	snprintf(status_text, sizeof(status_text), "%d", status);
 	fields[count++] = field(":status", status_text);
 	fields[count++] = field("date", gs_server_date(stream->connection->server));
-	fields[count++] = field("x-request-id", stream->request_id);
+	fields[count] = field("x-request-id", stream->request_id);
+	fields[count++].flags = NGHTTP2_NV_FLAG_NO_INDEX; /* never the same again: it would only push out what is */
 	if (stream->length >= 0 && status_has_body(status)) {
 		snprintf(length_text, sizeof(length_text), "%lld", (long long)stream->length);
 		fields[count++] = field("content-length", length_text);

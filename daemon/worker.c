@@ -288,8 +288,10 @@ int gs_worker_run(const GsWorkerArgs *args)
 		return GS_WORKER_EXIT_FATAL;
 	}
 	tell_master(GS_WORKER_READY);
+	gs_log_hold(true);
 	while (!worker.ending)
 		uv_run(&worker.loop, UV_RUN_DEFAULT);
+	gs_log_hold(false);
 	finish();
 	gs_log(GS_LOG_INFO, NULL, "worker ended", NULL);
 	return 0;

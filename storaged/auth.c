@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/response.h"
+#include "storaged/ticket_cache.h"
 
 static void refuse(GsStream *stream, GsTicketError error)
 {
@@ -59,7 +60,7 @@ bool gs_auth_check(GsStream *stream, const GsStore *store, GsTicket *ticket)
 						"send Authorization: Bearer TICKET, as the notice's answer gave it", 0);
 		return false;
 	}
-	error = gs_ticket_verify(&store->keys, bearer != NULL ? bearer : query, gs_boot_us(), ticket);
+	error = gs_ticket_cache_verify(store->tickets, &store->keys, bearer != NULL ? bearer : query, gs_boot_us(), ticket);
 	if (error != GS_TICKET_OK) {
 		refuse(stream, error);
 		return false;

@@ -42,6 +42,14 @@ __attribute__((warn_unused_result)) int gs_disk_shard(const GsDisk *disk, const 
 /* The stored bytes, opened for reading, or -errno. */
 __attribute__((warn_unused_result)) int gs_disk_open_object(const GsDisk *disk, const GsUuid *object);
 
+/*
+ * Never waits for the disk, so that the loop may ask: an object's sidecar or bytes as gs_disk_open_object opens them,
+ * and the first `size` bytes of it. What is not in memory, or can't be told without waiting, is -EAGAIN or another
+ * -errno: the pool is then asked.
+ */
+__attribute__((warn_unused_result)) int gs_disk_open_cached(const GsDisk *disk, const GsUuid *object, bool sidecar);
+__attribute__((warn_unused_result)) ssize_t gs_disk_read_cached(int fd, void *bytes, size_t size);
+
 typedef struct GsDiskSpace {
 	uint64_t total_bytes, free_bytes; /* free: to a process without privileges */
 } GsDiskSpace;

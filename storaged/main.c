@@ -21,8 +21,10 @@
 #include "storaged/receipt.h"
 #include "storaged/routes.h"
 #include "storaged/scrub.h"
+#include "storaged/sidecar_cache.h"
 #include "storaged/staged.h"
 #include "storaged/sweep.h"
+#include "storaged/ticket_cache.h"
 
 /* Before the first job, since the pool reads it then. */
 static bool size_thread_pool(const GsStorageSettings *settings)
@@ -46,6 +48,14 @@ static bool make_url(GsStore *store, int port)
 		size = snprintf(store->url, sizeof(store->url), "%s://%s%s%s:%d", settings->common.cleartext ? "http" : "https",
 						ipv6 ? "[" : "", host, ipv6 ? "]" : "", port);
 	return size > 0 && (size_t)size < sizeof(store->url);
+}
+
+static bool make_caches(GsStore *store)
+{
+	store->proofs = gs_proof_start();
+	store->tickets = gs_ticket_cache_new();
+	store->sidecars = gs_sidecar_cache_new();
+	return store->proofs != NULL && store->tickets != NULL && store->sidecars != NULL;
 }
 
 static int prepare_disk(GsStore *store)
@@ -107,8 +117,8 @@ static void *worker_start(uv_loop_t *loop, const void *settings, int worker_inde
 		gs_log(GS_LOG_ERROR, NULL, "cannot start", "error", why, NULL);
 		return NULL;
 	}
-	if (!size_thread_pool(settings) || !make_url(store, port) || prepare_disk(store) != 0 || !start_controls(store) ||
-		(store->proofs = gs_proof_start()) == NULL || (store->scrub = gs_scrub_start(store)) == NULL) {
+	if (!size_thread_pool(settings) || !make_caches(store) || !make_url(store, port) || prepare_disk(store) != 0 ||
+		!start_controls(store) || (store->scrub = gs_scrub_start(store)) == NULL) {
 		gs_log(GS_LOG_ERROR, NULL, "cannot start", NULL);
 		return NULL; /* the process ends */
 	}
@@ -185,6 +195,8 @@ static void worker_stop(void *state)
 	gs_staged_free_all(store);
 	gs_damage_free_all(store);
 	gs_proof_stop(store->proofs);
+	gs_ticket_cache_free(store->tickets);
+	gs_sidecar_cache_free(store->sidecars);
 	gs_revocation_free(&store->revocations);
 	gs_disk_close(&store->disk);
 	free(store);

@@ -29,9 +29,9 @@ typedef struct GsCheck {
 	uint8_t found[GS_SHA256_BYTES]; /* set when the digest is wrong */
 } GsCheck;
 
-/* Digest and, with `proofs`, the tag of it or for it. `check` is zeroed or cleared. Any thread when proofs is NULL. */
+/* By the digest, or, when `tagged`, by tag or for one. `check` is zeroed or cleared. Any thread when not `tagged`. */
 __attribute__((warn_unused_result)) bool gs_check_begin(GsCheck *check, const GsProofs *proofs,
-														const GsSidecar *sidecar);
+														const GsSidecar *sidecar, bool tagged);
 static inline bool gs_check_began(const GsCheck *check)
 {
 	return check->digest != NULL || check->mac != NULL;

@@ -33,6 +33,8 @@ struct GsInventory;
 struct GsPace;
 TAILQ_HEAD(GsPaces, GsPace);
 struct GsProofs;
+struct GsTicketCache;
+struct GsSidecarCache;
 struct GsFetch;
 TAILQ_HEAD(GsFetches, GsFetch);
 struct GsJob;
@@ -73,6 +75,8 @@ typedef struct GsStore {
 	int64_t epoch;
 	char url[GS_URL_MAX];
 	GsTicketKeys keys;
+	struct GsTicketCache *tickets;
+	struct GsSidecarCache *sidecars;
 	GsRevocations revocations;
 	GsActiveTable active;
 	GsActiveTable staged; /* unfinished uploads that nobody is at work on (staged.h) */

@@ -16,10 +16,34 @@ typedef struct TokenParts {
 	size_t header_size, claims_size, signature_size, signed_size;
 } TokenParts;
 
+static bool key_equal(const GsTicketKey *a, const GsTicketKey *b)
+{
+	return gs_uuid_equal(&a->server, &b->server) && gs_uuid_equal(&a->device, &b->device) && a->clock == b->clock &&
+		   strcmp(a->kid, b->kid) == 0 && CRYPTO_memcmp(a->key, b->key, GS_TICKET_KEY_BYTES) == 0;
+}
+
+/* Each report brings the keys again, hardly ever others. */
+static bool is_the_same(const GsTicketKeys *keys, const GsUuid *server, const GsTicketKey *fresh, size_t count)
+{
+	size_t same = 0;
+
+	for (size_t i = 0; i < keys->count; i++) {
+		if (!gs_uuid_equal(&keys->keys[i].server, server))
+			continue;
+		if (same == count || !key_equal(&keys->keys[i], &fresh[same]))
+			return false;
+		same++;
+	}
+	return same == count;
+}
+
 bool gs_ticket_keys_replace(GsTicketKeys *keys, const GsUuid *server, const GsTicketKey *fresh, size_t count)
 {
 	size_t kept = 0;
 
+	if (is_the_same(keys, server, fresh, count))
+		return true;
+	keys->generation++;
 	for (size_t i = 0; i < keys->count; i++)
 		if (!gs_uuid_equal(&keys->keys[i].server, server))
 			keys->keys[kept++] = keys->keys[i];
@@ -146,11 +170,26 @@ static bool read_optional(const json_t *claims, GsTicket *ticket)
 	return true;
 }
 
+static GsTicketError judge(const GsTicket *ticket, int64_t now_s)
+{
+	if (ticket->expires_s < now_s - GS_TICKET_LEEWAY_S)
+		return GS_TICKET_EXPIRED;
+	return ticket->issued_s > now_s + GS_TICKET_LEEWAY_S ? GS_TICKET_EARLY : GS_TICKET_OK;
+}
+
+GsTicketError gs_ticket_judge(const GsTicketKeys *keys, const GsTicket *ticket, int64_t boot_us)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		if (gs_uuid_equal(&keys->keys[i].server, &ticket->server))
+			return judge(ticket, gs_clock_s(keys->keys[i].clock, boot_us));
+	return GS_TICKET_UNKNOWN_KEY;
+}
+
 static GsTicketError read_claims(const json_t *claims, const GsTicketKey *key, int64_t boot_us, GsTicket *ticket)
 {
-	int64_t now_s = gs_clock_s(key->clock, boot_us);
 	const json_t *size = json_object_get(claims, "size");
 	const json_t *issued = json_object_get(claims, "iat"), *expires = json_object_get(claims, "exp");
+	GsTicketError error;
 	GsUuid device, id;
 
 	if (!read_uuid(claims, "iss", &ticket->server) || !read_uuid(claims, "aud", &device) ||
@@ -167,10 +206,9 @@ static GsTicketError read_claims(const json_t *claims, const GsTicketKey *key, i
 		return GS_TICKET_MALFORMED;
 	if (!gs_uuid_equal(&ticket->server, &key->server))
 		return GS_TICKET_BAD_SIGNATURE;
-	if (ticket->expires_s < now_s - GS_TICKET_LEEWAY_S)
-		return GS_TICKET_EXPIRED;
-	if (json_integer_value(issued) > now_s + GS_TICKET_LEEWAY_S)
-		return GS_TICKET_EARLY;
+	error = judge(ticket, gs_clock_s(key->clock, boot_us));
+	if (error != GS_TICKET_OK)
+		return error;
 	if (!gs_uuid_equal(&device, &key->device))
 		return GS_TICKET_OTHER_DEVICE;
 	return GS_TICKET_OK;

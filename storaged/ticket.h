@@ -46,6 +46,7 @@ typedef struct GsTicketKey {
 typedef struct GsTicketKeys {
 	GsTicketKey keys[GS_TICKET_KEYS_MAX];
 	size_t count;
+	uint64_t generation; /* another one after each change */
 } GsTicketKeys;
 
 typedef struct GsTicket {
@@ -67,6 +68,10 @@ __attribute__((warn_unused_result)) bool gs_ticket_keys_replace(GsTicketKeys *ke
 /* `ticket` is filled on GS_TICKET_OK only. boot_us: now (clock.h). */
 __attribute__((warn_unused_result)) GsTicketError gs_ticket_verify(const GsTicketKeys *keys, const char *token,
 																   int64_t boot_us, GsTicket *ticket);
+
+/* Whether a genuine ticket's time is now, by its issuer's clock: OK, EXPIRED or EARLY; UNKNOWN_KEY: nobody's clock. */
+__attribute__((warn_unused_result)) GsTicketError gs_ticket_judge(const GsTicketKeys *keys, const GsTicket *ticket,
+																  int64_t boot_us);
 
 /* The bit of an HTTP method, 0 when none. */
 unsigned gs_ticket_method(const char *method);

@@ -69,6 +69,27 @@ my $found = content('l');
 substr $found, -1, 1, chr(ord(substr $found, -1) ^ 1);
 is($cs->sql(q{SELECT state || ' ' || found_sha256 FROM groupshare.damaged WHERE share = 'l'}), 'quarantined ' . sha256_hex($found), 'and its digest is known');
 
+# Small ones that were sent from memory a moment ago: bytes, length and sidecar are looked at each time.
+for my $name ('m' .. 'p') {
+    $upload{$name} = notice($ann, 5000, name => $name);
+    is_reply(put($upload{$name}, spit(scratch('f') . '/f', $name x 5000)), 201, "$name is stored");
+}
+settled($device);
+my %small = map { $_ => designation($ann, $upload{$_}) } 'm' .. 'p';
+for my $name ('m' .. 'p') {
+    ok(get($small{$name})->{body} eq $name x 5000, "$name is well, time $_") for 1, 2;
+}
+flip(path('m'), 4999);
+isnt(get($small{m})->{curl}, 0, 'a small one with a flipped bit does not end well');
+truncate path('n'), 4999;
+is_problem(get($small{n}), 500, 'internal', 'a truncated one');
+unlink path('o');
+is_problem(get($small{o}), 404, 'not_found', 'one that is gone');
+flip(path('p') . '.json', 0);
+is_problem(get($small{p}), 500, 'internal', 'one whose sidecar is damaged');
+wait_for(sub { "@{damaged()}" eq 'a b l m n' }, 'the control server to hear');
+ok(quarantined($_), "$_ is in quarantine") for 'm', 'n';
+
 # The scrub, over what is planted while the daemon is away: flipped at the ends, truncated, longer, gone, exchanged; sidecars, too.
 $device->stop;
 flip(path('c'), 0);
@@ -84,8 +105,8 @@ spit(path('k') . '.json', ' ' x 5000);
 $device->{config}{storage}{scrub_rate_bytes} = 1 << 40;
 spit("$device->{dir}/config.ini", GroupShare::System::ini($device->{config}));
 $device->start;
-wait_for(sub { @{ damaged() } == 12 }, 'the scrub to find them');
-is_deeply(damaged(), [ 'a' .. 'l' ], 'all that is damaged, and nothing else');
+wait_for(sub { @{ damaged() } == 16 }, 'the scrub to find them');
+is_deeply(damaged(), [ 'a' .. 'p' ], 'all that is damaged, and nothing else');
 wait_for(sub { -e "$device->{root}/scrub" }, 'its place to be kept');
 ok(quarantined($_), "$_ is in quarantine") for 'c' .. 'k';
 ok(get(designation($ann, $upload{$_}))->{body} eq content($_), "$_ is well") for 'y', 'z';
@@ -93,7 +114,7 @@ ok(get(designation($ann, $upload{$_}))->{body} eq content($_), "$_ is well") for
 # Told again after a start, removed by order.
 $device->kill9;
 $device->start;
-$cs->sql(q{SELECT groupshare.delete_share('ann@example.org', :'share')}, share => $upload{$_}{share}) for 'a' .. 'l';
+$cs->sql(q{SELECT groupshare.delete_share('ann@example.org', :'share')}, share => $upload{$_}{share}) for 'a' .. 'p';
 wait_for(sub { !@{ files_under($device, 'quarantine') } }, 'quarantine to become empty');
 is(@{ files_under($device, 'objects') }, 4, 'what is well stays');
 

@@ -25,21 +25,26 @@ static GsSidecar sidecar_of(const char *id)
 }
 
 /* The verdict on `bytes`, given in uneven parts; what is right is kept. */
-static int judge(GsProofs *proofs, const GsSidecar *sidecar, bool *by_digest)
+static int judge_tagged(GsProofs *proofs, const GsSidecar *sidecar, bool tagged, bool *by_digest)
 {
 	GsCheck check = {0};
 	int error = 0;
 
-	assert_true(gs_check_begin(&check, proofs, sidecar));
+	assert_true(gs_check_begin(&check, proofs, sidecar, tagged));
 	*by_digest = check.digest != NULL;
 	for (size_t at = 0, size; at < sizeof(bytes) && error == 0; at += size) {
 		size = sizeof(bytes) - at < 4099 ? sizeof(bytes) - at : 4099;
 		error = gs_check_bytes(&check, bytes + at, size, at + size == sizeof(bytes) ? sidecar : NULL);
 	}
-	if (error == 0 && proofs != NULL)
+	if (error == 0)
 		gs_proof_keep(proofs, &check, sidecar);
 	gs_check_clear(&check);
 	return error;
+}
+
+static int judge(GsProofs *proofs, const GsSidecar *sidecar, bool *by_digest)
+{
+	return judge_tagged(proofs, sidecar, true, by_digest);
 }
 
 static void test_proof(void **state)
@@ -84,15 +89,20 @@ static void test_proof(void **state)
 static void test_without(void **state)
 {
 	const GsSidecar sidecar = sidecar_of("12345678-1234-4123-8123-123456789abc");
+	GsProofs *proofs = gs_proof_start();
 	GsCheck none = {0};
 	bool by_digest;
 
 	(void)state;
-	assert_int_equal(judge(NULL, &sidecar, &by_digest), 0);
-	assert_true(by_digest);
+	assert_non_null(proofs);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(judge_tagged(proofs, &sidecar, false, &by_digest), 0);
+		assert_true(by_digest);
+	}
 	bytes[5] ^= 1;
-	assert_int_equal(judge(NULL, &sidecar, &by_digest), EBADMSG);
+	assert_int_equal(judge_tagged(proofs, &sidecar, false, &by_digest), EBADMSG);
 	assert_int_equal(gs_check_bytes(&none, bytes, sizeof(bytes), &sidecar), 0); /* a range: not begun, nothing to say */
+	gs_proof_stop(proofs);
 }
 
 int main(void)

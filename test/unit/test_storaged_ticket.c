@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: storaged/ticket.o storaged/clock.o storaged/uuid.o storaged/codec.o */
+/* objects: storaged/ticket.o storaged/ticket_cache.o storaged/clock.o storaged/uuid.o storaged/codec.o */
 /* libs: cmocka jansson libcrypto */
 /* The device's verifier against test/vectors/ticket.json (made by other code), and its table of keys. */
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "storaged/ticket.h"
+#include "storaged/ticket_cache.h"
 
 static const char vectors_path[] = "test/vectors/ticket.json";
 static const char server_id[] = "5e5e5e5e-1111-4222-8333-444444444444";
@@ -209,11 +209,65 @@ static void test_table_is_bounded(void **state)
 	assert_int_equal(keys.count, GS_TICKET_KEYS_MAX);
 }
 
+/* A ticket that was genuine a moment ago is judged no milder than a new one. */
+static void test_cache(void **state)
+{
+	json_t *vectors = json_load_file(vectors_path, 0, NULL);
+	const json_t *vector = json_array_get(vectors, 0);
+	const json_t *claims = json_object_get(vector, "claims");
+	int64_t issued_s = json_integer_value(json_object_get(claims, "iat"));
+	int64_t over_s = json_integer_value(json_object_get(claims, "exp")) + GS_TICKET_LEEWAY_S;
+	GsTicketCache *cache = gs_ticket_cache_new();
+	GsTicketKeys keys = {0};
+	GsTicketKey key = vector_key(vector, server_id);
+	char token[GS_TICKET_MAX_BYTES + 1];
+	GsClock clock = {0};
+	GsTicket ticket;
+	uint64_t generation;
+
+	(void)state;
+	assert_non_null(cache);
+	key.clock = &clock;
+	gs_clock_set(&clock, over_s * 1000000, 5000);
+	strcpy(token, text(vector, "token"));
+	assert_int_equal(gs_ticket_cache_verify(cache, &keys, token, 5000, &ticket), GS_TICKET_UNKNOWN_KEY);
+	assert_true(gs_ticket_keys_replace(&keys, &key.server, &key, 1));
+	generation = keys.generation;
+	for (int i = 0; i < 2; i++) {
+		memset(&ticket, 0, sizeof(ticket));
+		assert_int_equal(gs_ticket_cache_verify(cache, &keys, token, 5000, &ticket), GS_TICKET_OK);
+		check_claims(claims, &ticket);
+	}
+	for (size_t i = 0; token[i] != '\0'; i++) {
+		for (int bit = 0; bit < 8; bit++) {
+			token[i] ^= (char)(1 << bit);
+			assert_int_not_equal(gs_ticket_cache_verify(cache, &keys, token, 5000, &ticket), GS_TICKET_OK);
+			token[i] ^= (char)(1 << bit);
+		}
+	}
+	assert_int_equal(gs_ticket_cache_verify(cache, &keys, token, 5001, &ticket), GS_TICKET_EXPIRED);
+	gs_clock_set(&clock, (issued_s - GS_TICKET_LEEWAY_S) * 1000000, 9000);
+	assert_int_equal(gs_ticket_cache_verify(cache, &keys, token, 9000 - 1000000, &ticket), GS_TICKET_EARLY);
+	assert_true(gs_ticket_keys_replace(&keys, &key.server, &key, 1));
+	assert_int_equal(keys.generation, generation);
+	assert_int_equal(gs_ticket_cache_verify(cache, &keys, token, 9000, &ticket), GS_TICKET_OK);
+	key.key[31] ^= 1; /* the key is another one now, of the same name */
+	assert_true(gs_ticket_keys_replace(&keys, &key.server, &key, 1));
+	assert_int_equal(gs_ticket_cache_verify(cache, &keys, token, 9000, &ticket), GS_TICKET_BAD_SIGNATURE);
+	key.key[31] ^= 1;
+	assert_true(gs_ticket_keys_replace(&keys, &key.server, &key, 1));
+	assert_int_equal(gs_ticket_cache_verify(cache, &keys, token, 9000, &ticket), GS_TICKET_OK);
+	assert_true(gs_ticket_keys_replace(&keys, &key.server, NULL, 0));
+	assert_int_equal(gs_ticket_cache_verify(cache, &keys, token, 9000, &ticket), GS_TICKET_UNKNOWN_KEY);
+	gs_ticket_cache_free(cache);
+	json_decref(vectors);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors), cmocka_unit_test(test_every_bit),
 									   cmocka_unit_test(test_issuers), cmocka_unit_test(test_clocks),
-									   cmocka_unit_test(test_table_is_bounded)};
+									   cmocka_unit_test(test_cache),   cmocka_unit_test(test_table_is_bounded)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
