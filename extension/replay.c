@@ -22,7 +22,7 @@
 
 enum { REPLAY_COLUMNS = 9 };
 
-/* A share that was placed several times counts once, with its last place. */
+/* A share that was placed several times counts once, with its upload's last place. */
 static GsPlan notices_plan = {
 	.sql =
 		"SELECT n.* FROM (SELECT DISTINCT ON (s.id) p.at, t.identifier, t.plan, s.id, s.name, s.size_bytes, p.location,"
@@ -30,7 +30,7 @@ static GsPlan notices_plan = {
 		"   FROM groupshare.placement p JOIN groupshare.share_copy c ON c.object = p.object"
 		"     JOIN groupshare.share s ON s.id = c.share_id JOIN groupshare.terminal t ON t.id = s.owner"
 		"     JOIN groupshare.device d ON d.id = p.device_id"
-		"   WHERE p.at >= $1 AND p.at < $2 ORDER BY s.id, p.at DESC) n ORDER BY n.at, n.id LIMIT $3",
+		"   WHERE p.at >= $1 AND p.at < $2 AND NOT p.further ORDER BY s.id, p.at DESC) n ORDER BY n.at, n.id LIMIT $3",
 	.types = {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID},
 };
 

@@ -32,12 +32,12 @@ static GsPlan make_plan = {
 	.sql = "WITH copy AS (INSERT INTO groupshare.share_copy (home, share_id, device_id) VALUES ($1, $2, $3)"
 		   "   RETURNING object),"
 		   " placed AS (INSERT INTO groupshare.placement (object, home, location, device_id, distance, candidates,"
-		   "     latitude, longitude, policy_id, policy_error)"
-		   "   SELECT object, $1, $4, $3, $5, $6, $9, $10, $11, $12 FROM copy)"
+		   "     latitude, longitude, policy_id, policy_error, further)"
+		   "   SELECT object, $1, $4, $3, $5, $6, $9, $10, $11, $12, $13 FROM copy)"
 		   " INSERT INTO groupshare.reservation (object, home, device_id, size_bytes, expires_at)"
 		   " SELECT object, $1, $3, $7, now() + $8 * interval '1 second' FROM copy RETURNING object, expires_at",
 	.types = {UUIDOID, UUIDOID, UUIDOID, TEXTOID, INT4OID, JSONBOID, INT8OID, INT4OID, FLOAT8OID, FLOAT8OID, UUIDOID,
-			  TEXTOID},
+			  TEXTOID, BOOLOID},
 	.by_key = true,
 };
 
@@ -93,7 +93,7 @@ static GsPlan expire_share_plan = {
 };
 
 /* The copy, its placement and its reservation, of bytes that the placement has just reserved. */
-static GsAllocation *record(const GsQuestion *question, const GsPlace *place, const pg_uuid_t *home)
+static GsAllocation *record(const GsQuestion *question, const GsPlace *place, const pg_uuid_t *home, bool further)
 {
 	GsAllocation *allocation = palloc0(sizeof(*allocation));
 	Datum values[] = {UUIDPGetDatum(home),
@@ -107,7 +107,8 @@ static GsAllocation *record(const GsQuestion *question, const GsPlace *place, co
 					  Float8GetDatum(question->origin.latitude),
 					  Float8GetDatum(question->origin.longitude),
 					  UUIDPGetDatum(&place->policy.id),
-					  place->policy.error == NULL ? (Datum)0 : CStringGetTextDatum(place->policy.error)};
+					  place->policy.error == NULL ? (Datum)0 : CStringGetTextDatum(place->policy.error),
+					  BoolGetDatum(further)};
 	const char point = question->origin.has_point ? ' ' : 'n';
 	const char nulls[] = {' ',
 						  ' ',
@@ -120,7 +121,8 @@ static GsAllocation *record(const GsQuestion *question, const GsPlace *place, co
 						  point,
 						  point,
 						  place->policy.set ? ' ' : 'n',
-						  place->policy.error == NULL ? 'n' : ' '};
+						  place->policy.error == NULL ? 'n' : ' ',
+						  ' '};
 
 	gs_plan_run(&make_plan, values, nulls, 0);
 	allocation->object = *gs_result_uuid(0, 1);
@@ -143,7 +145,7 @@ GsAllocation *gs_reservation_replicate(const GsTerminal *owner, const pg_uuid_t 
 								 .avoid = avoid};
 	GsPlace *place = gs_placement_try(&question, refusal);
 
-	return place == NULL ? NULL : record(&question, place, &owner->home);
+	return place == NULL ? NULL : record(&question, place, &owner->home, true);
 }
 
 GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid)
@@ -155,7 +157,7 @@ GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *sha
 								 .size = size,
 								 .avoid = avoid};
 
-	return record(&question, gs_placement_reserve(&question), &request->terminal->home);
+	return record(&question, gs_placement_reserve(&question), &request->terminal->home, false);
 }
 
 /* The old ledger row is changed first, since a ledger row must not be waited for while another is held. */

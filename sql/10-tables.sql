@@ -498,6 +498,7 @@ CREATE TABLE groupshare.placement (
     longitude float8,
     policy_id uuid REFERENCES groupshare.placement_policy,
     policy_error text,
+    further boolean NOT NULL DEFAULT false, -- of a further copy: no terminal asked
     FOREIGN KEY (object, home) REFERENCES groupshare.share_copy (object, home) ON DELETE CASCADE
 );
 CREATE INDEX placement_at ON groupshare.placement (at);
