@@ -40,7 +40,7 @@ members|group info|$(api my_groups head '{}')
 members|group info, 304|$(api my_groups head "{\"if_none_match\":\"$(tag head)\"}")
 members|a page of members|$(api my_groups head "{\"group\":\"$big\",\"after\":\"$(middle)\"}")
 members|events, none|$(api events t2 '{}')
-members|show a share to the group alone, and to all|$(undone "SELECT groupshare.set_share_groups('head@x.org', s, ARRAY['$big']::uuid[]), groupshare.set_share_groups('head@x.org', s) FROM (SELECT id FROM groupshare.share WHERE owner = bench.id('head@x.org') AND name = 'of head') o (s);")
+members|show a share to the group alone, and to all|$(undone "SELECT groupshare.set_share_groups('head@x.org', s, ARRAY['$big']::uuid[]), groupshare.set_share_groups('head@x.org', s) FROM (SELECT id FROM groupshare.share WHERE owner = bench.id('head@x.org') AND name = 'of head' AND state = 'stored') o (s);")
 members|download notice|SELECT groupshare.download_notice('t2@x.org', 'head@x.org', 'of head');
 shares|own shares, a page|$(api shares rich '{"after":"file 5"}')
 shares|group info|$(api my_groups fan '{}')
@@ -48,7 +48,7 @@ shares|a page of shares|$(api my_groups fan "{\"group\":\"$riches\",\"terminal\"
 shares|a page of shares, all shown elsewhere|$(api my_groups fan "{\"group\":\"$riches\",\"terminal\":\"thin@x.org\"}")
 shares|download notice|SELECT groupshare.download_notice('fan@x.org', 'rich@x.org', 'file 500');
 shares|upload notice|$(undone "SELECT groupshare.upload_notice('rich@x.org', 'f', 1000);")
-shares|delete one|$(undone "SELECT groupshare.delete_share('rich@x.org', id) FROM groupshare.share WHERE name = 'file 500' AND owner = bench.id('rich@x.org');")
+shares|delete one|$(undone "SELECT groupshare.delete_share('rich@x.org', id) FROM groupshare.share WHERE name = 'file 500' AND owner = bench.id('rich@x.org') AND state = 'stored';")
 shares|leave a group|$(undone "SELECT groupshare.leave_group('rich@x.org', '$riches'); SET CONSTRAINTS ALL IMMEDIATE;")
 groups of a terminal|group info, first answer|$(api my_groups busy '{}')
 groups of a terminal|group info, 304|$(api my_groups busy "{\"if_none_match\":\"$(tag busy)\"}")
@@ -57,7 +57,7 @@ groups of a terminal|search, exact|$(api search_groups busy '{"name":"busy 2","m
 groups of a terminal|upload notice|$(undone "SELECT groupshare.upload_notice('busy@x.org', 'f', 1000);")
 groups of a terminal|download notice by a peer|SELECT groupshare.download_notice('peer@x.org', 'busy@x.org', 'of busy');
 groups of a terminal|leave one|$(undone "SELECT groupshare.leave_group('busy@x.org', '$first'); SET CONSTRAINTS ALL IMMEDIATE;")
-groups of a terminal|delete a share|$(undone "SELECT groupshare.delete_share('busy@x.org', id) FROM groupshare.share WHERE owner = bench.id('busy@x.org') AND name = 'of busy';")
+groups of a terminal|delete a share|$(undone "SELECT groupshare.delete_share('busy@x.org', id) FROM groupshare.share WHERE owner = bench.id('busy@x.org') AND name = 'of busy' AND state = 'stored';")
 CALLS
 }
 
