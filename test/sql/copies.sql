@@ -222,6 +222,27 @@ SELECT groupshare.start_job('rebalance', pace => 2) AS job \gset
 SELECT pg_temp.rounds(12) \g /dev/null
 SELECT results_eq('SELECT device, count(*) FROM groupshare.copies GROUP BY 1 ORDER BY 1', $$ VALUES ('far', 4::bigint), ('new', 2) $$, 'balanced to 5 percent of the average');
 SELECT is(state, 'done', 'and it ends') FROM groupshare.jobs WHERE id = :job;
+-- A device that was drained is taken back, but what has left it still fills it: a rebalance finds no place there and ends. What has
+-- found no place is passed over until its pause is over; then, with room, it moves.
+CREATE FUNCTION pg_temp.rebalanced() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE job bigint := groupshare.start_job('rebalance', pace => 2);
+BEGIN
+    PERFORM pg_temp.rounds(12);
+    RETURN (SELECT string_agg(device || ' ' || n, ', ' ORDER BY device) FROM (SELECT device, count(*) AS n FROM groupshare.copies GROUP BY 1) c)
+        || (SELECT ': ' || state FROM groupshare.jobs WHERE id = job);
+END $$;
+SELECT groupshare.start_job('drain', 'new') AS job \gset
+SELECT pg_temp.rounds(8) \g /dev/null
+SELECT is(state, 'done', 'drained') FROM groupshare.jobs WHERE id = :job;
+SELECT groupshare.undrain_device('new') \g /dev/null
+UPDATE groupshare.device_ledger SET free_bytes = 300 WHERE device_id = (SELECT id FROM groupshare.device WHERE name = 'new');
+SELECT is(pg_temp.rebalanced(), 'far 6: done', 'no place at a device that is still full');
+SELECT cmp_ok(count(*), '>', 0::bigint, 'which the view copies tells') FROM groupshare.copies WHERE problem IS NOT NULL AND next_try > now();
+UPDATE groupshare.device_ledger SET free_bytes = 900 WHERE device_id = (SELECT id FROM groupshare.device WHERE name = 'new');
+UPDATE groupshare.copy_need SET not_before = now() + interval '1 hour';
+SELECT is(pg_temp.rebalanced(), 'far 6: done', 'and none is asked for again at once');
+UPDATE groupshare.copy_need SET not_before = now();
+SELECT is(pg_temp.rebalanced(), 'far 4, new 2: done', 'after that it moves');
 -- What the jobs above left behind: copies moved, lost, found bad and to be deleted. The sums of rebalance need no look at the good ones.
 SELECT is(l.held_bytes + l.reserved_bytes - (SELECT coalesce(sum(s.size_bytes), 0) FROM groupshare.share_copy c JOIN groupshare.share s ON s.id = c.share_id
         WHERE c.device_id = d.id AND c.stored_at IS NOT NULL AND c.state IN ('quarantined', 'missing', 'abandoned')),
