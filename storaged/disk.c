@@ -20,9 +20,13 @@
 
 int gs_disk_sync(int fd)
 {
-	while (fsync(fd) != 0)
+	while (fsync(fd) != 0) {
+		/* What is lost is lost, also for want of room (a thin volume that is full): no answer for one upload alone. */
+		if (errno == ENOSPC || errno == EDQUOT)
+			return -EIO;
 		if (errno != EINTR)
 			return -errno;
+	}
 	return 0;
 }
 

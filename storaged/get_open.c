@@ -114,7 +114,7 @@ static bool read_cached_sidecar(GsGet *get)
 	size = gs_disk_read_cached(fd, text, sizeof(text));
 	close(fd);
 	return size > 0 && (size_t)size < sizeof(text) &&
-		   gs_sidecar_cache_decode(get->store->sidecars, &ticket->object, text, (size_t)size, &get->sidecar) &&
+		   gs_sidecar_cache_decode(get->store->sidecars, &ticket->object, text, (size_t)size, &get->sidecar) == 0 &&
 		   gs_uuid_equal(&get->sidecar.object, &ticket->object) && sidecar_fits(&get->sidecar, ticket) == 0;
 }
 

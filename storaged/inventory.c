@@ -127,6 +127,7 @@ static int read_name(GsInventory *inventory, int dir, const char *name)
 	GsOrigin origin;
 	GsUuid object;
 	ssize_t size;
+	int error;
 
 	if (strlen(name) != GS_UUID_TEXT + 5 || strcmp(name + GS_UUID_TEXT, ".json") != 0)
 		return 0;
@@ -139,8 +140,10 @@ static int read_name(GsInventory *inventory, int dir, const char *name)
 		return 0;
 	if (size < 0)
 		return (int)size;
-	if (!gs_sidecar_decode_origin(text, (size_t)size, &sidecar, &origin) ||
-		!gs_uuid_equal(&sidecar.server, &inventory->server->id) ||
+	error = gs_sidecar_decode_origin(text, (size_t)size, &sidecar, &origin);
+	if (error == -ENOMEM)
+		return error;
+	if (error != 0 || !gs_uuid_equal(&sidecar.server, &inventory->server->id) ||
 		!data_size(&inventory->store->disk, dir, &object, &size_bytes))
 		return 0;
 	return add_item(inventory, &object, size_bytes, sidecar.sha256, &origin);

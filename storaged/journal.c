@@ -31,12 +31,14 @@ static int read_sidecar(int dir, const GsUuid *object, GsSidecar *sidecar)
 {
 	char text[GS_SIDECAR_MAX_BYTES], name[GS_DISK_NAME_MAX];
 	ssize_t size;
+	int error;
 
 	gs_disk_name(object, true, name);
 	size = gs_disk_read_small(dir, name, text, sizeof(text));
 	if (size < 0)
 		return (int)size;
-	return gs_sidecar_decode(text, (size_t)size, sidecar) && gs_uuid_equal(&sidecar->object, object) ? 0 : -EBADMSG;
+	error = gs_sidecar_decode(text, (size_t)size, sidecar);
+	return error != 0 || gs_uuid_equal(&sidecar->object, object) ? error : -EBADMSG;
 }
 
 int gs_journal_read(const GsDisk *disk, const GsUuid *object, GsSidecar *sidecar)

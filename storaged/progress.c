@@ -3,11 +3,11 @@
 #include "storaged/progress.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "storaged/fault.h"
+#include "storaged/json_text.h"
 
 static void record_name(const GsUuid *object, const char *suffix, char name[GS_DISK_NAME_MAX])
 {
@@ -30,9 +30,10 @@ size_t gs_progress_encode(const GsProgress *progress, char text[GS_PROGRESS_MAX_
 	return size;
 }
 
-bool gs_progress_decode(const char *text, size_t size, GsProgress *progress)
+int gs_progress_decode(const char *text, size_t size, GsProgress *progress)
 {
-	json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+	int error;
+	json_t *value = gs_json_text_read(text, size, &error);
 	const json_t *bytes = json_object_get(value, "size"), *offset = json_object_get(value, "offset");
 	const json_t *until = json_object_get(value, "until");
 	bool good = gs_uuid_parse(json_string_value(json_object_get(value, "object")), &progress->object) &&
@@ -47,7 +48,7 @@ bool gs_progress_decode(const char *text, size_t size, GsProgress *progress)
 		progress->until_s = json_integer_value(until);
 	}
 	json_decref(value);
-	return good;
+	return good || error != 0 ? error : -EBADMSG;
 }
 
 int gs_progress_write(const GsDisk *disk, const GsProgress *progress)
@@ -72,12 +73,14 @@ int gs_progress_read(const GsDisk *disk, const GsUuid *object, GsProgress *progr
 {
 	char text[GS_PROGRESS_MAX_BYTES], name[GS_DISK_NAME_MAX];
 	ssize_t size;
+	int error;
 
 	record_name(object, ".part", name);
 	size = gs_disk_read_small(disk->staging, name, text, sizeof(text));
 	if (size < 0)
 		return (int)size;
-	return gs_progress_decode(text, (size_t)size, progress) && gs_uuid_equal(&progress->object, object) ? 0 : -EBADMSG;
+	error = gs_progress_decode(text, (size_t)size, progress);
+	return error != 0 || gs_uuid_equal(&progress->object, object) ? error : -EBADMSG;
 }
 
 int gs_progress_remove(const GsDisk *disk, const GsUuid *object, bool durably)

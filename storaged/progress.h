@@ -21,7 +21,8 @@ typedef struct GsProgress {
 /* The text's size, NUL not counted; 0 when out of memory. */
 __attribute__((warn_unused_result)) size_t gs_progress_encode(const GsProgress *progress,
 															  char text[GS_PROGRESS_MAX_BYTES]);
-__attribute__((warn_unused_result)) bool gs_progress_decode(const char *text, size_t size, GsProgress *progress);
+/* 0, -ENOMEM, or -EBADMSG. */
+__attribute__((warn_unused_result)) int gs_progress_decode(const char *text, size_t size, GsProgress *progress);
 
 /* Durable when it returns. */
 __attribute__((warn_unused_result)) int gs_progress_write(const GsDisk *disk, const GsProgress *progress);

@@ -47,13 +47,17 @@ int gs_quarantine_move(const GsDisk *disk, const GsUuid *object)
 	return error;
 }
 
-static bool is_anothers(const GsDisk *disk, const GsUuid *server, const char *name)
+/* 0; -EPERM: it is another server's; -ENOMEM: whose is not to be read now. */
+static int check_owner(const GsDisk *disk, const GsUuid *server, const char *name)
 {
 	char text[GS_SIDECAR_MAX_BYTES];
 	ssize_t size = gs_disk_read_small(disk->quarantine, name, text, sizeof(text));
 	GsSidecar sidecar;
+	int error = size > 0 ? gs_sidecar_decode(text, (size_t)size, &sidecar) : -EBADMSG;
 
-	return size > 0 && gs_sidecar_decode(text, (size_t)size, &sidecar) && !gs_uuid_equal(&sidecar.server, server);
+	if (error == -ENOMEM)
+		return error;
+	return error == 0 && !gs_uuid_equal(&sidecar.server, server) ? -EPERM : 0;
 }
 
 int gs_quarantine_remove(const GsDisk *disk, const GsUuid *server, const GsUuid *object, uint64_t *freed_bytes)
@@ -63,8 +67,9 @@ int gs_quarantine_remove(const GsDisk *disk, const GsUuid *server, const GsUuid 
 
 	*freed_bytes = 0;
 	gs_disk_name(object, true, name);
-	if (is_anothers(disk, server, name))
-		return -EPERM;
+	error = check_owner(disk, server, name);
+	if (error != 0)
+		return error;
 	if (faccessat(disk->quarantine, object->text, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
 		faccessat(disk->quarantine, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
 		return -ENOENT;

@@ -154,6 +154,7 @@ static int read_sidecar(GsScrub *scrub, const GsUuid *object)
 	char text[GS_SIDECAR_MAX_BYTES], name[GS_DISK_NAME_MAX];
 	int shard = gs_disk_shard(&scrub->store->disk, object, false);
 	ssize_t size;
+	int error;
 
 	if (shard < 0)
 		return shard;
@@ -162,8 +163,9 @@ static int read_sidecar(GsScrub *scrub, const GsUuid *object)
 	close(shard);
 	if (size < 0)
 		return (int)size;
-	if (!gs_sidecar_decode(text, (size_t)size, &scrub->sidecar))
-		return -EBADMSG;
+	error = gs_sidecar_decode(text, (size_t)size, &scrub->sidecar);
+	if (error != 0)
+		return error;
 	if (!gs_uuid_equal(&scrub->sidecar.object, object)) {
 		scrub->sidecar.object = *object; /* another object's sidecar: whatever the bytes are, they are not described */
 		scrub->damaged = true;

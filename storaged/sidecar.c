@@ -3,7 +3,8 @@
 #include "storaged/sidecar.h"
 
 #include <errno.h>
-#include <jansson.h>
+
+#include "storaged/json_text.h"
 
 bool gs_sidecar_unreadable(int error)
 {
@@ -46,9 +47,10 @@ static void read_origin(const json_t *value, GsOrigin *origin)
 		strcpy(origin->name, name);
 }
 
-bool gs_sidecar_decode_origin(const char *text, size_t size, GsSidecar *sidecar, GsOrigin *origin)
+int gs_sidecar_decode_origin(const char *text, size_t size, GsSidecar *sidecar, GsOrigin *origin)
 {
-	json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+	int error;
+	json_t *value = gs_json_text_read(text, size, &error);
 	const json_t *bytes = json_object_get(value, "size");
 	const char *stored_at = json_string_value(json_object_get(value, "stored_at"));
 	bool good = gs_uuid_parse(json_string_value(json_object_get(value, "object")), &sidecar->object) &&
@@ -63,10 +65,10 @@ bool gs_sidecar_decode_origin(const char *text, size_t size, GsSidecar *sidecar,
 		read_origin(value, origin);
 	}
 	json_decref(value);
-	return good;
+	return good || error != 0 ? error : -EBADMSG;
 }
 
-bool gs_sidecar_decode(const char *text, size_t size, GsSidecar *sidecar)
+int gs_sidecar_decode(const char *text, size_t size, GsSidecar *sidecar)
 {
 	GsOrigin ignored;
 

@@ -37,10 +37,10 @@ __attribute__((warn_unused_result)) size_t gs_sidecar_encode(const GsSidecar *si
 															 char text[GS_SIDECAR_MAX_BYTES]);
 /* Does this -errno of reading a sidecar say that it is damaged, not that there is none or no descriptor for it? */
 bool gs_sidecar_unreadable(int error);
-/* False when a member is missing or malformed. */
-__attribute__((warn_unused_result)) bool gs_sidecar_decode(const char *text, size_t size, GsSidecar *sidecar);
+/* 0, -ENOMEM, or -EBADMSG: a member is missing or malformed. */
+__attribute__((warn_unused_result)) int gs_sidecar_decode(const char *text, size_t size, GsSidecar *sidecar);
 /* The same; whose it is, as far as it says so. */
-__attribute__((warn_unused_result)) bool gs_sidecar_decode_origin(const char *text, size_t size, GsSidecar *sidecar,
-																  GsOrigin *origin);
+__attribute__((warn_unused_result)) int gs_sidecar_decode_origin(const char *text, size_t size, GsSidecar *sidecar,
+																 GsOrigin *origin);
 
 #endif

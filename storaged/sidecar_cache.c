@@ -34,21 +34,23 @@ static Slot *slot_of(GsSidecarCache *cache, const GsUuid *object)
 	return &cache->slots[strtoul(digits, NULL, 16) % SLOTS];
 }
 
-bool gs_sidecar_cache_decode(GsSidecarCache *cache, const GsUuid *object, const char *text, size_t size,
-							 GsSidecar *sidecar)
+int gs_sidecar_cache_decode(GsSidecarCache *cache, const GsUuid *object, const char *text, size_t size,
+							GsSidecar *sidecar)
 {
 	Slot *slot = slot_of(cache, object);
+	int error;
 
 	if (size > 0 && slot->size == size && memcmp(slot->text, text, size) == 0) {
 		*sidecar = slot->sidecar;
-		return true;
+		return 0;
 	}
-	if (!gs_sidecar_decode(text, size, sidecar))
-		return false;
+	error = gs_sidecar_decode(text, size, sidecar);
+	if (error != 0)
+		return error;
 	if (size <= sizeof(slot->text)) {
 		memcpy(slot->text, text, size);
 		slot->size = size;
 		slot->sidecar = *sidecar;
 	}
-	return true;
+	return 0;
 }

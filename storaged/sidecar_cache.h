@@ -16,7 +16,7 @@ GsSidecarCache *gs_sidecar_cache_new(void);
 void gs_sidecar_cache_free(GsSidecarCache *cache);
 
 /* As gs_sidecar_decode, with the same answer; `object` is whose it should be. */
-__attribute__((warn_unused_result)) bool gs_sidecar_cache_decode(GsSidecarCache *cache, const GsUuid *object,
-																 const char *text, size_t size, GsSidecar *sidecar);
+__attribute__((warn_unused_result)) int gs_sidecar_cache_decode(GsSidecarCache *cache, const GsUuid *object,
+																const char *text, size_t size, GsSidecar *sidecar);
 
 #endif

@@ -110,11 +110,17 @@ static int replay(GsStore *store, int dir, const char *name)
 	return gs_receipt_add(store, server, &sidecar, false) != NULL ? 0 : -ENOMEM;
 }
 
-/* May it be gone on with? Its server's clock is not known yet; staged.c judges by that later. */
-static bool is_resumable(GsStore *store, const GsUuid *object, GsProgress *progress)
+/*
+ * May it be gone on with: 1 or 0, or -errno when that can't be told now. Its server's clock is not known yet; staged.c
+ * judges by that later.
+ */
+static int is_resumable(GsStore *store, const GsUuid *object, GsProgress *progress)
 {
-	return gs_progress_read(&store->disk, object, progress) == 0 &&
-		   progress->until_s > gs_clock_now_s(&(GsClock){.known = false}) &&
+	int error = gs_progress_read(&store->disk, object, progress);
+
+	if (error != 0)
+		return error == -ENOENT || gs_sidecar_unreadable(error) ? 0 : error;
+	return progress->until_s > gs_clock_now_s(&(GsClock){.known = false}) &&
 		   has_file(store->disk.staging, object->text, progress->size_bytes);
 }
 
@@ -124,10 +130,14 @@ static int keep_or_discard(GsStore *store, int dir, const char *name)
 	char id[GS_UUID_TEXT + 1];
 	GsProgress progress;
 	GsUuid object;
-	int error;
+	int error = 0;
 
 	snprintf(id, sizeof(id), "%s", name);
-	if (gs_uuid_parse(id, &object) && is_resumable(store, &object, &progress)) {
+	if (gs_uuid_parse(id, &object))
+		error = is_resumable(store, &object, &progress);
+	if (error < 0)
+		return error;
+	if (error > 0) {
 		if (strcmp(name + GS_UUID_TEXT, ".part") == 0)
 			return gs_staged_recall(store, &progress);
 		if (name[GS_UUID_TEXT] == '\0')
@@ -168,11 +178,15 @@ static int recall_damaged(GsStore *store, int dir, const char *name)
 	GsSidecar sidecar;
 	GsUuid object;
 	ssize_t size;
+	int error;
 
 	if (!sidecar_object(name, &object))
 		return count_object(store, dir, name);
 	size = gs_disk_read_small(dir, name, text, sizeof(text));
-	if (size < 0 || !gs_sidecar_decode(text, (size_t)size, &sidecar)) {
+	error = size < 0 ? (int)size : gs_sidecar_decode(text, (size_t)size, &sidecar);
+	if (error == -ENOMEM)
+		return error;
+	if (error != 0) {
 		gs_log(GS_LOG_ERROR, NULL, "a sidecar in quarantine is damaged", "file", name, NULL);
 		return 0;
 	}

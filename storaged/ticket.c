@@ -6,10 +6,12 @@
  */
 #include "storaged/ticket.h"
 
-#include <jansson.h>
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+
+#include "storaged/json_text.h"
 
 typedef struct TokenParts {
 	const char *header, *claims, *signature;
@@ -94,16 +96,20 @@ static bool split_token(const char *token, TokenParts *parts)
 	return true;
 }
 
-/* The JSON object behind one part, owned by the caller; NULL when it is none. */
-static json_t *decode_json(const char *text, size_t size)
+/* The JSON object behind one part, owned by the caller; NULL when it is none, and why. */
+static json_t *decode_json(const char *text, size_t size, GsTicketError *why)
 {
 	uint8_t bytes[GS_TICKET_MAX_BYTES];
 	ssize_t count = gs_base64url_decode(text, size, bytes, sizeof(bytes));
 	json_t *value;
+	int error;
 
+	*why = GS_TICKET_MALFORMED;
 	if (count <= 0)
 		return NULL;
-	value = json_loadb((const char *)bytes, (size_t)count, JSON_REJECT_DUPLICATES, NULL);
+	value = gs_json_text_read((const char *)bytes, (size_t)count, &error);
+	if (error == -ENOMEM)
+		*why = GS_TICKET_NO_MEMORY;
 	if (value != NULL && !json_is_object(value)) {
 		json_decref(value);
 		return NULL;
@@ -112,9 +118,10 @@ static json_t *decode_json(const char *text, size_t size)
 }
 
 /* Exactly {alg, kid, typ}: an extension such as "crit" must be understood or refused (RFC 7515 section 4.1.11). */
-static bool read_header(const TokenParts *parts, char kid[GS_TICKET_KID_MAX + 1])
+static GsTicketError read_header(const TokenParts *parts, char kid[GS_TICKET_KID_MAX + 1])
 {
-	json_t *header = decode_json(parts->header, parts->header_size);
+	GsTicketError why;
+	json_t *header = decode_json(parts->header, parts->header_size, &why);
 	const char *alg = json_string_value(json_object_get(header, "alg"));
 	const char *typ = json_string_value(json_object_get(header, "typ"));
 	const char *named = json_string_value(json_object_get(header, "kid"));
@@ -124,7 +131,7 @@ static bool read_header(const TokenParts *parts, char kid[GS_TICKET_KID_MAX + 1]
 	if (good)
 		strcpy(kid, named);
 	json_decref(header);
-	return good;
+	return good ? GS_TICKET_OK : why;
 }
 
 static bool read_uuid(const json_t *claims, const char *name, GsUuid *uuid)
@@ -214,23 +221,27 @@ static GsTicketError read_claims(const json_t *claims, const GsTicketKey *key, i
 	return GS_TICKET_OK;
 }
 
-/* The key that signed the token; NULL with *known saying whether any key has that kid. */
-static const GsTicketKey *find_key(const GsTicketKeys *keys, const TokenParts *parts, const char *kid, bool *known)
+/* The key that signed the token; NULL when there is none, and why. */
+static const GsTicketKey *find_key(const GsTicketKeys *keys, const TokenParts *parts, const char *kid,
+								   GsTicketError *why)
 {
 	uint8_t given[EVP_MAX_MD_SIZE], wanted[EVP_MAX_MD_SIZE];
 	ssize_t given_size = gs_base64url_decode(parts->signature, parts->signature_size, given, sizeof(given));
 
-	*known = false;
+	*why = GS_TICKET_UNKNOWN_KEY;
 	for (size_t i = 0; i < keys->count; i++) {
 		const GsTicketKey *key = &keys->keys[i];
 		unsigned wanted_size = 0;
 
 		if (strcmp(key->kid, kid) != 0)
 			continue;
-		*known = true;
+		*why = GS_TICKET_BAD_SIGNATURE;
 		if (HMAC(EVP_sha256(), key->key, GS_TICKET_KEY_BYTES, (const unsigned char *)parts->header, parts->signed_size,
-				 wanted, &wanted_size) != NULL &&
-			given_size == (ssize_t)wanted_size && CRYPTO_memcmp(given, wanted, wanted_size) == 0)
+				 wanted, &wanted_size) == NULL) {
+			*why = GS_TICKET_NO_MEMORY;
+			return NULL;
+		}
+		if (given_size == (ssize_t)wanted_size && CRYPTO_memcmp(given, wanted, wanted_size) == 0)
 			return key;
 	}
 	return NULL;
@@ -244,16 +255,18 @@ GsTicketError gs_ticket_verify(const GsTicketKeys *keys, const char *token, int6
 	GsTicket read = {0};
 	GsTicketError error;
 	json_t *claims;
-	bool known;
 
-	if (!split_token(token, &parts) || !read_header(&parts, kid))
+	if (!split_token(token, &parts))
 		return GS_TICKET_MALFORMED;
-	key = find_key(keys, &parts, kid, &known);
+	error = read_header(&parts, kid);
+	if (error != GS_TICKET_OK)
+		return error;
+	key = find_key(keys, &parts, kid, &error);
 	if (key == NULL)
-		return known ? GS_TICKET_BAD_SIGNATURE : GS_TICKET_UNKNOWN_KEY;
-	claims = decode_json(parts.claims, parts.claims_size);
+		return error;
+	claims = decode_json(parts.claims, parts.claims_size, &error);
 	if (claims == NULL)
-		return GS_TICKET_MALFORMED;
+		return error;
 	error = read_claims(claims, key, boot_us, &read);
 	json_decref(claims);
 	if (error == GS_TICKET_OK)

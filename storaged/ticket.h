@@ -28,8 +28,9 @@ typedef enum GsTicketError {
 	GS_TICKET_UNKNOWN_KEY = -2,   /* no control server announced this kid */
 	GS_TICKET_BAD_SIGNATURE = -3, /* or signed for another issuer than it names */
 	GS_TICKET_EXPIRED = -4,
-	GS_TICKET_EARLY = -5,       /* issued in the future: the clocks disagree */
-	GS_TICKET_OTHER_DEVICE = -6 /* genuine, but for another device */
+	GS_TICKET_EARLY = -5,        /* issued in the future: the clocks disagree */
+	GS_TICKET_OTHER_DEVICE = -6, /* genuine, but for another device */
+	GS_TICKET_NO_MEMORY = -7     /* nothing can be said of it */
 } GsTicketError;
 
 /* Methods of the `met` claim, as bits. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: storaged/codec.o storaged/uuid.o storaged/sidecar.o storaged/disposition.o */
+/* objects: storaged/codec.o storaged/uuid.o storaged/sidecar.o storaged/disposition.o storaged/json_text.o */
 /* objects: storaged/digest_field.o storaged/structured.o */
 /* libs: jansson libcrypto */
 /* Encodings, sidecars, names in Content-Disposition. What decodes is encoded to something that decodes to the same. */
@@ -30,11 +30,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		gs_disposition_format(text, out);
 		FUZZ_CHECK(strpbrk(out, "\r\n") == NULL);
 	}
-	if (gs_sidecar_decode(text, size, &sidecar)) {
+	if (gs_sidecar_decode(text, size, &sidecar) == 0) {
 		size_t length = gs_sidecar_encode(&sidecar, &nobody, encoded);
 
 		if (length > 0)
-			FUZZ_CHECK(gs_sidecar_decode(encoded, length, &again) && again.size_bytes == sidecar.size_bytes &&
+			FUZZ_CHECK(gs_sidecar_decode(encoded, length, &again) == 0 && again.size_bytes == sidecar.size_bytes &&
 					   gs_uuid_equal(&again.object, &sidecar.object));
 	}
 	free(text);

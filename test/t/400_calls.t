@@ -78,7 +78,7 @@ sub upload_is_clean {
     my $outcome = $history->heard($upload, $reply);
     wrong("$what: $reply->{status} $reply->{body}")
         if $reply->{status} && !($reply->{status} =~ /^(?:20[12]|50[037])$/ && ($outcome eq 'ok' || ($reply->{json} || {})->{code}));
-    wrong("$what: left behind: @{files_of($upload)}") if $outcome eq 'failed' && !soon(sub { !@{ files_of($upload) } });
+    wrong("$what: left behind after $reply->{status}: @{files_of($upload)}") if $outcome eq 'failed' && !soon(sub { !@{ files_of($upload) } });
     healthy($what);
     my $again = soon(sub { my $r = $try->(); $r->{status} && $r->{status} != 503 ? $r : undef }) || { status => 0 };
     if ($again->{status} == 507) {
@@ -117,7 +117,7 @@ sub sweep {
 # How a sweep ended, and where: before call $n, because there was none or because the time was up.
 sub swept {
     my ($name, $hit, $step, $ended, $n, $least) = @_;
-    is_deeply(\@wrong, [], "$name: $hit calls failed in turn, each cleanly");
+    is_deeply(\@wrong, [], "$name: $hit calls failed in turn, each cleanly") or diag(join "\n", @wrong);
     tell_soak("$name: $hit calls failed in turn, from " . first_number() . ', ' . @wrong . ' not cleanly; '
         . ($ended ? "there is no call $n" : "cut short, to be gone on with GS_FROM=$n"));
     cmp_ok($n, '>=', $least, "$name: calls were found") if $ended;
@@ -208,6 +208,7 @@ my $FILES = GroupShare::Faults::files();
 my @plain = grep { !/sync/ } split ' ', $FILES;
 sweep_put('EIO', { calls => $FILES, effect => 'fail', error => EIO }, 15, 5);
 sweep_put('no room', { calls => 'open write allocate rename mkdir', effect => 'fail', error => ENOSPC }, 6, 3);
+sweep_put('no room at a sync', { calls => 'sync sync_dir', effect => 'fail', error => ENOSPC }, 5, 2);
 sweep_put('EINTR', { calls => 'read write allocate sync sync_dir', effect => 'fail', error => EINTR }, 6, 3);
 sweep_put('short', { calls => 'read write', effect => 'short' }, 2);
 sweep_put('no memory', { calls => 'malloc', effect => 'fail' }, 3);
@@ -264,6 +265,7 @@ sub sweep_scrub {
 sweep_scrub($_->[0], $_->[1])
     for [ 'EINTR', { calls => 'open read stat', effect => 'fail', error => EINTR } ],
     [ 'no memory', { calls => 'open read stat malloc', effect => 'fail', error => ENOMEM } ],
+    [ 'no memory for libraries', { calls => 'library', effect => 'fail' } ],
     [ 'short', { calls => 'read', effect => 'short' } ];
 delete @{ $device->{config}{storage} }{qw(scrub_rate_bytes scrub_interval_ms)};
 $device->{config}{storage}{scrub_rate_bytes} = 0;

@@ -2,9 +2,10 @@
 /* objects: storaged/range.o storaged/offset.o storaged/condition.o storaged/disposition.o storaged/codec.o */
 /* objects: storaged/digest_field.o storaged/structured.o */
 /* objects: storaged/uuid.o storaged/sidecar.o storaged/blocks.o storaged/active.o */
-/* objects: storaged/patch_head.o storaged/progress.o storaged/disk.o */
+/* objects: storaged/patch_head.o storaged/progress.o storaged/disk.o storaged/json_text.o */
 /* libs: cmocka jansson libcrypto */
 /* The storage daemon's pure cores: ranges, conditions, offsets, encodings, sidecars, blocks, claims. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,6 +22,7 @@
 #include "storaged/condition.h"
 #include "storaged/digest_field.h"
 #include "storaged/disposition.h"
+#include "storaged/json_text.h"
 #include "storaged/offset.h"
 #include "storaged/patch_head.h"
 #include "storaged/progress.h"
@@ -249,32 +251,32 @@ static void test_sidecar(void **state)
 	memset(sidecar.sha256, 0xab, sizeof(sidecar.sha256));
 	size = gs_sidecar_encode(&sidecar, &nobody, text);
 	assert_true(size > 0 && size == strlen(text));
-	assert_true(gs_sidecar_decode(text, size, &again));
+	assert_int_equal(gs_sidecar_decode(text, size, &again), 0);
 	assert_true(gs_uuid_equal(&again.object, &sidecar.object) && gs_uuid_equal(&again.server, &sidecar.server));
 	assert_int_equal(again.size_bytes, sidecar.size_bytes);
 	assert_memory_equal(again.sha256, sidecar.sha256, sizeof(again.sha256));
 	assert_string_equal(again.stored_at, sidecar.stored_at);
 	for (size_t i = 0; i < size; i++)
-		assert_false(gs_sidecar_decode(text, i, &again));
+		assert_int_equal(gs_sidecar_decode(text, i, &again), -EBADMSG);
 	memcpy(broken, text, size + 1);
 	memcpy(strstr(broken, "9007199254740991"), "-007199254740991", 16);
-	assert_false(gs_sidecar_decode(broken, size, &again));
+	assert_int_equal(gs_sidecar_decode(broken, size, &again), -EBADMSG);
 	memcpy(broken, text, size + 1);
 	memcpy(strstr(broken, "server"), "Server", 6);
-	assert_false(gs_sidecar_decode(broken, size, &again));
+	assert_int_equal(gs_sidecar_decode(broken, size, &again), -EBADMSG);
 	/* Whose it is: the longest name there is has room, and nobody needs to know. */
 	assert_null(strstr(text, "terminal"));
 	assert_null(strstr(text, "name"));
 	size = gs_sidecar_encode(&sidecar, &origin, text);
-	assert_true(size > 0 && gs_sidecar_decode(text, size, &again));
+	assert_int_equal(gs_sidecar_decode(text, size, &again), 0);
 	assert_non_null(strstr(text, "\"name\": \"\\\"\\\""));
 	assert_non_null(strstr(text, "\"terminal\": \""));
-	assert_true(gs_sidecar_decode_origin(text, size, &again, &told));
+	assert_int_equal(gs_sidecar_decode_origin(text, size, &again, &told), 0);
 	assert_true(gs_uuid_equal(&told.terminal, &origin.terminal));
 	assert_string_equal(told.name, origin.name);
 	memcpy(strstr(text, "terminal"), "Terminal", 8);
 	memcpy(strstr(text, "name"), "Name", 4);
-	assert_true(gs_sidecar_decode_origin(text, size, &again, &told));
+	assert_int_equal(gs_sidecar_decode_origin(text, size, &again, &told), 0);
 	assert_true(told.terminal.text[0] == '\0' && told.name[0] == '\0');
 }
 
@@ -453,6 +455,42 @@ static void test_structured(void **state)
 	assert_int_equal(item.type, GS_ITEM_OTHER);
 }
 
+static int calls, refused_call; /* allocation number refused_call of JSON fails */
+
+static void *starving_malloc(size_t size)
+{
+	return ++calls == refused_call ? NULL : malloc(size);
+}
+
+/* What there is no memory to read is not damaged. */
+static void test_no_memory(void **state)
+{
+	GsSidecar sidecar = {.size_bytes = 7, .stored_at = "2026-01-02T03:04:05Z"}, again;
+	GsProgress progress = {.size_bytes = 10, .offset_bytes = 10, .until_s = 5}, read;
+	char side[GS_SIDECAR_MAX_BYTES], part[GS_PROGRESS_MAX_BYTES];
+	size_t side_size, part_size;
+	int error;
+
+	(void)state;
+	assert_true(gs_uuid_parse(id, &sidecar.object) && gs_uuid_parse(id, &sidecar.server));
+	assert_true(gs_uuid_parse(id, &progress.object) && gs_uuid_parse(id, &progress.server));
+	side_size = gs_sidecar_encode(&sidecar, &(GsOrigin){0}, side);
+	part_size = gs_progress_encode(&progress, part);
+	gs_json_text_malloc = starving_malloc;
+	do {
+		calls = 0;
+		refused_call++;
+		error = gs_sidecar_decode(side, side_size, &again);
+		if (error == 0)
+			error = gs_progress_decode(part, part_size, &read);
+		if (calls >= refused_call)
+			assert_int_equal(error, -ENOMEM);
+	} while (calls >= refused_call);
+	gs_json_text_malloc = malloc;
+	assert_int_equal(error, 0);
+	assert_true(refused_call > 20);
+}
+
 static void test_progress(void **state)
 {
 	GsProgress progress = {.size_bytes = 10, .offset_bytes = 10, .until_s = 5}, read;
@@ -462,13 +500,13 @@ static void test_progress(void **state)
 	(void)state;
 	assert_true(gs_uuid_parse(id, &progress.object) && gs_uuid_parse(id, &progress.server));
 	size = gs_progress_encode(&progress, text);
-	assert_true(size > 0 && gs_progress_decode(text, size, &read));
+	assert_int_equal(gs_progress_decode(text, size, &read), 0);
 	assert_int_equal(read.offset_bytes, 10);
 	for (size_t cut = 0; cut < size; cut++)
-		assert_false(gs_progress_decode(text, cut, &read)); /* torn */
-	progress.offset_bytes = 11;                             /* beyond the size: what is there is something else */
+		assert_int_equal(gs_progress_decode(text, cut, &read), -EBADMSG); /* torn */
+	progress.offset_bytes = 11; /* beyond the size: what is there is something else */
 	size = gs_progress_encode(&progress, text);
-	assert_false(gs_progress_decode(text, size, &read));
+	assert_int_equal(gs_progress_decode(text, size, &read), -EBADMSG);
 }
 
 int main(void)
@@ -478,7 +516,7 @@ int main(void)
 		cmocka_unit_test(test_disposition), cmocka_unit_test(test_codec),      cmocka_unit_test(test_uuid),
 		cmocka_unit_test(test_sidecar),     cmocka_unit_test(test_blocks),     cmocka_unit_test(test_blocks_resized),
 		cmocka_unit_test(test_active),      cmocka_unit_test(test_patch_head), cmocka_unit_test(test_progress),
-		cmocka_unit_test(test_structured)};
+		cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_structured)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

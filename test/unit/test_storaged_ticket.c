@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* objects: storaged/ticket.o storaged/ticket_cache.o storaged/clock.o storaged/uuid.o storaged/codec.o */
+/* objects: storaged/json_text.o */
 /* libs: cmocka jansson libcrypto */
 /* The device's verifier against test/vectors/ticket.json (made by other code), and its table of keys. */
 #include <setjmp.h>
@@ -12,7 +13,9 @@
 
 #include <cmocka.h>
 #include <jansson.h>
+#include <openssl/crypto.h>
 
+#include "storaged/json_text.h"
 #include "storaged/ticket_cache.h"
 
 static const char vectors_path[] = "test/vectors/ticket.json";
@@ -193,6 +196,58 @@ static void test_clocks(void **state)
 	json_decref(vectors);
 }
 
+/* Allocation number refused_call of JSON and of the digest fails. */
+static int calls, refused_call;
+
+static void *starving_malloc(size_t size)
+{
+	return ++calls == refused_call ? NULL : malloc(size);
+}
+
+static void *starving_crypto_malloc(size_t size, const char *file, int line)
+{
+	(void)file, (void)line;
+	return starving_malloc(size);
+}
+
+static void *starving_crypto_realloc(void *old, size_t size, const char *file, int line)
+{
+	(void)file, (void)line;
+	return ++calls == refused_call ? NULL : realloc(old, size);
+}
+
+static void crypto_free(void *old, const char *file, int line)
+{
+	(void)file, (void)line;
+	free(old);
+}
+
+/* A good ticket for which there is no memory is no bad ticket: its holder would throw it away. */
+static void test_no_memory(void **state)
+{
+	json_t *vectors = json_load_file(vectors_path, 0, NULL);
+	const json_t *vector = json_array_get(vectors, 0);
+	GsTicketKeys keys = {.count = 1};
+	GsTicketError error;
+	GsTicket ticket;
+
+	(void)state;
+	keys.keys[0] = vector_key(vector, server_id);
+	gs_json_text_malloc = starving_malloc;
+	do {
+		calls = 0;
+		refused_call++;
+		error = gs_ticket_verify(&keys, text(vector, "token"), now_us, &ticket);
+		if (error != GS_TICKET_OK)
+			assert_int_equal(error, GS_TICKET_NO_MEMORY);
+	} while (calls >= refused_call);
+	assert_int_equal(error, GS_TICKET_OK);
+	assert_true(refused_call > 30);
+	refused_call = 0;
+	gs_json_text_malloc = malloc;
+	json_decref(vectors);
+}
+
 static void test_table_is_bounded(void **state)
 {
 	static GsTicketKey fresh[GS_TICKET_KEYS_MAX + 1];
@@ -265,9 +320,12 @@ static void test_cache(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors), cmocka_unit_test(test_every_bit),
-									   cmocka_unit_test(test_issuers), cmocka_unit_test(test_clocks),
-									   cmocka_unit_test(test_cache),   cmocka_unit_test(test_table_is_bounded)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors),         cmocka_unit_test(test_every_bit),
+									   cmocka_unit_test(test_issuers),         cmocka_unit_test(test_clocks),
+									   cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_cache),
+									   cmocka_unit_test(test_table_is_bounded)};
 
+	if (CRYPTO_set_mem_functions(starving_crypto_malloc, starving_crypto_realloc, crypto_free) != 1)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
