@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "utils/rel.h"
 #include "utils/uuid.h"
 
@@ -79,10 +80,10 @@ static GsPlan mark_told = {
 	"  WHERE told_at IS NULL ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED)",
 	{INT8OID},
 };
-/* By then the last ticket of that time has expired, also at a device that was away. */
+/* By then the last ticket of that time has expired; a day for what began under one at a device that is away. */
 static GsPlan sweep = {
 	"DELETE FROM groupshare.revocation WHERE id IN (SELECT id FROM groupshare.revocation"
-	"  WHERE told_at < now() - 2 * $2 * interval '1 second' ORDER BY told_at LIMIT $1 FOR UPDATE SKIP LOCKED)",
+	"  WHERE told_at < now() - $2 * interval '1 second' ORDER BY told_at LIMIT $1 FOR UPDATE SKIP LOCKED)",
 	{INT8OID, INT8OID},
 };
 
@@ -98,7 +99,9 @@ uint64 gs_revoke_wake(int64 limit)
 
 uint64 gs_revoke_sweep(int64 limit)
 {
-	return gs_plan_run(&sweep, (Datum[]){Int64GetDatum(limit), Int64GetDatum(gs_ticket_lifetime_s)}, NULL, 0);
+	const int64 kept_s = Max(2 * (int64)gs_ticket_lifetime_s, SECS_PER_DAY);
+
+	return gs_plan_run(&sweep, (Datum[]){Int64GetDatum(limit), Int64GetDatum(kept_s)}, NULL, 0);
 }
 
 /* AFTER UPDATE OF state OR DELETE ON membership, when it was inside and is no more */

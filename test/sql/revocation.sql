@@ -46,7 +46,7 @@ SELECT is(pg_temp.revoked('near'), 'eve@example.org *', 'done');
 SELECT is(pg_temp.revoked('near'), NULL, 'then no more');
 SELECT is(pg_temp.announce('near', 1000, 11) #> '{work,0}', :'item'::jsonb, 'a new start is told again');
 SELECT is(pg_temp.announce('near', 1000, 12) #> '{work,0}', :'item'::jsonb, 'and the next');
-UPDATE groupshare.device_work SET tickets_before = now() - interval '31 minutes', done_at = now() WHERE kind = 'revoke';
+UPDATE groupshare.device_work SET tickets_before = now() - interval '25 hours', done_at = now() WHERE kind = 'revoke';
 SELECT is(pg_temp.announce('near', 1000, 13) -> 'work', '[]', 'but not when all have expired');
 UPDATE groupshare.device_ledger SET epoch = 10;
 
@@ -84,8 +84,8 @@ SELECT groupshare.add_terminal(t || '@example.org'), groupshare.join_group(t || 
 SELECT is(pg_temp.revoked('far'), 'x1@example.org *, x2@example.org *', 'two at once');
 SELECT is(pg_temp.revoked('far'), NULL, 'heard once');
 SELECT groupshare.run_maintenance() \g /dev/null
-UPDATE groupshare.revocation SET told_at = told_at - interval '29 minutes' WHERE terminal_id IN (pg_temp.terminal('x1@example.org'));
-UPDATE groupshare.revocation SET told_at = told_at - interval '31 minutes' WHERE terminal_id NOT IN (pg_temp.terminal('x1@example.org'));
+UPDATE groupshare.revocation SET told_at = told_at - interval '23 hours' WHERE terminal_id IN (pg_temp.terminal('x1@example.org'));
+UPDATE groupshare.revocation SET told_at = told_at - interval '25 hours' WHERE terminal_id NOT IN (pg_temp.terminal('x1@example.org'));
 SELECT groupshare.run_maintenance() \g /dev/null
 SELECT is(pg_temp.revoked('near'), 'x1@example.org *', 'a device that was away hears of what is in force');
 SELECT is(count(*), 1::bigint, 'the others are swept') FROM groupshare.revocation;
