@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define RANGES_MAX 32
@@ -231,6 +232,19 @@ ssize_t pread(int fd, void *buffer, size_t size, off_t offset)
 	uint32_t effect = on_file(CALL_READ, "pread", fd);
 
 	return effect == EFFECT_FAIL ? -1 : next(fd, buffer, effect == EFFECT_SHORT && size > 1 ? size / 2 : size, offset);
+}
+
+ssize_t preadv2(int fd, const struct iovec *parts, int count, off_t offset, int flags)
+{
+	NEXT(preadv2);
+	uint32_t effect = on_file(CALL_READ, "preadv2", fd);
+	struct iovec half = {.iov_base = parts[0].iov_base, .iov_len = parts[0].iov_len / 2};
+
+	if (effect == EFFECT_FAIL)
+		return -1;
+	if (effect == EFFECT_SHORT && parts[0].iov_len > 1)
+		return next(fd, &half, 1, offset, flags);
+	return next(fd, parts, count, offset, flags);
 }
 
 ssize_t write(int fd, const void *buffer, size_t size)

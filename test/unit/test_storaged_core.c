@@ -22,7 +22,6 @@
 #include "storaged/condition.h"
 #include "storaged/digest_field.h"
 #include "storaged/disposition.h"
-#include "storaged/json_text.h"
 #include "storaged/offset.h"
 #include "storaged/patch_head.h"
 #include "storaged/progress.h"
@@ -455,42 +454,6 @@ static void test_structured(void **state)
 	assert_int_equal(item.type, GS_ITEM_OTHER);
 }
 
-static int calls, refused_call; /* allocation number refused_call of JSON fails */
-
-static void *starving_malloc(size_t size)
-{
-	return ++calls == refused_call ? NULL : malloc(size);
-}
-
-/* What there is no memory to read is not damaged. */
-static void test_no_memory(void **state)
-{
-	GsSidecar sidecar = {.size_bytes = 7, .stored_at = "2026-01-02T03:04:05Z"}, again;
-	GsProgress progress = {.size_bytes = 10, .offset_bytes = 10, .until_s = 5}, read;
-	char side[GS_SIDECAR_MAX_BYTES], part[GS_PROGRESS_MAX_BYTES];
-	size_t side_size, part_size;
-	int error;
-
-	(void)state;
-	assert_true(gs_uuid_parse(id, &sidecar.object) && gs_uuid_parse(id, &sidecar.server));
-	assert_true(gs_uuid_parse(id, &progress.object) && gs_uuid_parse(id, &progress.server));
-	side_size = gs_sidecar_encode(&sidecar, &(GsOrigin){0}, side);
-	part_size = gs_progress_encode(&progress, part);
-	gs_json_text_malloc = starving_malloc;
-	do {
-		calls = 0;
-		refused_call++;
-		error = gs_sidecar_decode(side, side_size, &again);
-		if (error == 0)
-			error = gs_progress_decode(part, part_size, &read);
-		if (calls >= refused_call)
-			assert_int_equal(error, -ENOMEM);
-	} while (calls >= refused_call);
-	gs_json_text_malloc = malloc;
-	assert_int_equal(error, 0);
-	assert_true(refused_call > 20);
-}
-
 static void test_progress(void **state)
 {
 	GsProgress progress = {.size_bytes = 10, .offset_bytes = 10, .until_s = 5}, read;
@@ -516,7 +479,7 @@ int main(void)
 		cmocka_unit_test(test_disposition), cmocka_unit_test(test_codec),      cmocka_unit_test(test_uuid),
 		cmocka_unit_test(test_sidecar),     cmocka_unit_test(test_blocks),     cmocka_unit_test(test_blocks_resized),
 		cmocka_unit_test(test_active),      cmocka_unit_test(test_patch_head), cmocka_unit_test(test_progress),
-		cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_structured)};
+		cmocka_unit_test(test_structured)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
