@@ -237,7 +237,7 @@ $device->{config}{storage}{scrub_interval_ms} = 0;
 sub scrub_hits {
     my ($n, $arm) = @_;
     $faults->arm(%{$arm}, first => $n);
-    soon(sub { ($faults->state)[0] > $n + 30 });
+    eval { wait_for(sub { ($faults->state)[0] > $n + 30 }, 'the scrub', 60) };    # of libraries it asks for little at a time
     return $faults->disarm;
 }
 my %known;
