@@ -29,3 +29,4 @@ INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at
 COMMIT;
 CREATE SEQUENCE IF NOT EXISTS public.bench_name;
 VACUUM ANALYZE;
+CHECKPOINT;

@@ -9,10 +9,13 @@ set -eu
 seconds=${SECONDS_EACH:-2} prefixes=${PREFIXES:-500000} parts=${PARTS:-cost hot network day} rounds=3
 start_server 'groupshare.device_high_water_percent = 100' "groupshare.placement_wait = '30s'"
 
-# The latency of a script by one client in ms, the best of the rounds: what else the machine does only adds to it.
+# The latency of a script by one client in ms, in steady state: the first seconds, in which its connection plans its statements
+# and comes to pages that it has not seen, do not count. The best of the rounds: what else the machine does only adds to it.
 latency() {
     for ((i = 0; i < rounds; i++)); do
-        "$bin/pgbench" -n -c 1 -T "$seconds" -f "$1" 2>>"$dir/errors" | sed -n 's/^latency average = \(.*\) ms$/\1/p'
+        "$bin/pgbench" -n -c 1 -P 1 -T $((seconds + 2)) -f "$1" 2>&1 >/dev/null |
+            awk -v errors="$dir/errors" '$1 != "progress:" { print >> errors } $1 == "progress:" && $2 > 2.5 { sum += $7; n++ }
+                 END { printf "%.3f\n", sum / n }'
     done | sort -n | head -1
 }
 

@@ -207,9 +207,13 @@ static bool fits(Search *search, const pg_uuid_t *device, const char *below)
 	MemoryContext caller;
 	bool fit;
 
-	gs_lookup_find(&search->devices, &key, 1);
+	/* Where many are full, most are of no use for this alone: then one look-up is enough. */
 	gs_lookup_find(&search->ledgers, &key, 1);
-	if (!gs_lookup_next(&search->devices) || !gs_lookup_next(&search->ledgers))
+	if (!gs_lookup_next(&search->ledgers) ||
+		gs_lookup_int64(&search->ledgers, LEDGER_AVAILABLE, 0) <= search->question->size)
+		return false;
+	gs_lookup_find(&search->devices, &key, 1);
+	if (!gs_lookup_next(&search->devices))
 		return false;
 	caller = MemoryContextSwitchTo(search->scratch);
 	fit = judge(search, below);
@@ -256,40 +260,53 @@ static void search_ring(Search *search, const Group *group, int distance)
 		search->found.list[i].weight = search->found.list[i].available * share;
 }
 
-/* The next group of the area from this depth and class on. */
-static bool next_group(Search *search, Group *group)
+/* The next class of room at the group's depth, from its class on. */
+static bool next_class(Search *search, Group *group)
 {
-	const GsKey area = GS_KEY_TEXT(1, group->area);
-	const GsKey same[] = {area, GS_KEY_INT4(2, group->depth),
+	const GsKey keys[] = {GS_KEY_TEXT(1, group->area), GS_KEY_INT4(2, group->depth),
 						  (GsKey){3, BTGreaterEqualStrategyNumber, F_INT4GE, Int32GetDatum(group->class)}};
-	const GsKey deeper[] = {area, (GsKey){2, BTGreaterStrategyNumber, F_INT4GT, Int32GetDatum(group->depth)}};
 
-	gs_lookup_find(&search->areas, same, lengthof(same));
-	if (!gs_lookup_next(&search->areas)) {
-		gs_lookup_find(&search->areas, deeper, lengthof(deeper));
-		if (!gs_lookup_next(&search->areas))
-			return false;
-	}
-	group->depth = gs_lookup_int32(&search->areas, PLACE_DEPTH, 0);
+	gs_lookup_find(&search->areas, keys, lengthof(keys));
+	if (!gs_lookup_next(&search->areas))
+		return false;
 	group->class = gs_lookup_int32(&search->areas, PLACE_CLASS, 0);
 	return true;
 }
 
+/* The next depth at which the area has devices. */
+static bool next_depth(Search *search, Group *group)
+{
+	const GsKey keys[] = {GS_KEY_TEXT(1, group->area),
+						  (GsKey){2, BTGreaterStrategyNumber, F_INT4GT, Int32GetDatum(group->depth)}};
+
+	gs_lookup_find(&search->areas, keys, lengthof(keys));
+	if (!gs_lookup_next(&search->areas))
+		return false;
+	group->depth = gs_lookup_int32(&search->areas, PLACE_DEPTH, 0);
+	return true;
+}
+
+/*
+ * All of the area's devices at one depth. The class of the size itself comes last, and only when the others have not
+ * enough: some of its devices hold less than the size, and the others would be nearly full with it.
+ */
+static void search_depth(Search *search, Group *group, int distance)
+{
+	for (group->class = search->least + 1; next_class(search, group); group->class ++) {
+		CHECK_FOR_INTERRUPTS();
+		search_ring(search, group, distance);
+	}
+	group->class = search->least;
+	if (horizon(search) > distance)
+		search_ring(search, group, distance);
+}
+
 static void search_area(Search *search, const char *path, const char *below, int level)
 {
-	Group group = {.area = CStringGetTextDatum(path), .class = search->least, .below = below};
+	Group group = {.area = CStringGetTextDatum(path), .depth = -1, .below = below};
 
-	while (next_group(search, &group)) {
-		CHECK_FOR_INTERRUPTS();
-		if (level + group.depth > horizon(search))
-			break;
-		if (group.class < search->least) {
-			group.class = search->least;
-			continue;
-		}
-		search_ring(search, &group, level + group.depth);
-		group.class ++;
-	}
+	while (next_depth(search, &group) && level + group.depth <= horizon(search))
+		search_depth(search, &group, level + group.depth);
 }
 
 static void search_all(Search *search)

@@ -2,7 +2,7 @@
 -- Choice of the device: distance, room, avoid, silence, water marks, the network map, and its explanation.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(39);
+SELECT plan(42);
 
 CREATE FUNCTION pg_temp.reason(who text, device text, size bigint) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(e.reason, 'candidate') FROM groupshare.explain_placement(who, size) e WHERE e.device = reason.device $$;
@@ -22,6 +22,13 @@ SELECT pg_temp.report('near', 30000) \g /dev/null
 SELECT pg_temp.report('far', 90000) \g /dev/null
 SELECT results_eq($$ SELECT device, score FROM groupshare.explain_placement('ann@example.org', 100) WHERE score > 0 ORDER BY 2 $$,
     $$ VALUES ('near', 0.25::float8), ('far', 0.75) $$, 'equally near devices share the chance by free space');
+-- What would be nearly full with the size comes last, and only when the roomier are not enough.
+SET LOCAL groupshare.placement_candidates = 1;
+SELECT is(pg_temp.reason('ann@example.org', 'near', 20000), 'as near as the candidates, not drawn', 'one with room for little more is passed over');
+SELECT is(pg_temp.reason('ann@example.org', 'far', 20000), 'candidate', 'for one that has more');
+SET LOCAL groupshare.placement_candidates = 2;
+SELECT is(pg_temp.reason('ann@example.org', 'near', 20000), 'candidate', 'when there is no other, it is taken');
+SET LOCAL groupshare.placement_candidates = 10;
 SET LOCAL groupshare.placement_seed = 7;
 SELECT count(*) FROM generate_series(1, 200) i, LATERAL groupshare.upload_notice('ann@example.org', 'e' || i, 1) \g /dev/null
 SELECT cmp_ok(count(*) FILTER (WHERE device = 'far'), '>', 120::bigint, 'the roomier is drawn more often')
