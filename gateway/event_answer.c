@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 
+#include "daemon/json_text.h"
 #include "daemon/log.h"
 #include "gateway/event_waiter.h"
 #include "gateway/reply.h"
@@ -102,9 +103,10 @@ static void stream_failed(GsWaiter *waiter, const GsPgReply *reply)
 void gs_waiter_answered(GsWaiter *waiter, const GsPgReply *reply)
 {
 	json_t *answer = NULL;
+	int error;
 
 	if (reply->outcome == GS_PG_ROW && reply->value[1])
-		answer = json_loadb(reply->value[1], reply->size[1], 0, NULL);
+		answer = gs_json_text_read(reply->value[1], reply->size[1], &error);
 	if (waiter->live) {
 		if (answer)
 			stream_answered(waiter, answer);

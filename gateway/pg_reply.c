@@ -2,9 +2,10 @@
 /* PGresult -> GsPgReply, and the check of a greeting. No state. */
 #include "gateway/pg_reply.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "daemon/json_text.h"
 
 static void reply_from_result(GsPgReply *reply, PGresult *result)
 {
@@ -43,7 +44,8 @@ void gs_pg_reply_deliver(GsPgRequest *request, PGresult *result)
 
 int gs_pg_hello_check(const GsPgReply *reply, const char *server, char *why, size_t why_size)
 {
-	json_t *hello = reply->value[0] ? json_loads(reply->value[0], 0, NULL) : NULL;
+	int error;
+	json_t *hello = reply->value[0] ? gs_json_text_read(reply->value[0], strlen(reply->value[0]), &error) : NULL;
 	const char *name = json_string_value(json_object_get(hello, "server"));
 	const char *version = json_string_value(json_object_get(hello, "version"));
 	size_t major = strcspn(GS_VERSION, ".");

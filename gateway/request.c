@@ -10,10 +10,12 @@
 #include "gateway/request.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/json_text.h"
 #include "daemon/response.h"
 #include "gateway/admission.h"
 #include "gateway/gateway.h"
@@ -67,6 +69,7 @@ static bool is_json_type(const char *type)
 static json_t *read_body(GsStream *stream, const GsApi *api, const uint8_t *bytes, size_t size)
 {
 	json_t *body;
+	int error;
 
 	if (size == 0) {
 		if (api->body == GS_API_NEEDS_BODY)
@@ -81,8 +84,10 @@ static json_t *read_body(GsStream *stream, const GsApi *api, const uint8_t *byte
 		gs_problem_send(stream, 415, "unsupported_media_type", "The body must be application/json.", NULL, 0);
 		return NULL;
 	}
-	body = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, NULL);
-	if (!json_is_object(body) || memchr(bytes, '\0', size)) {
+	body = gs_json_text_read((const char *)bytes, size, &error);
+	if (error == -ENOMEM) {
+		gs_problem_send(stream, 503, "try_again", "out of memory", NULL, 2);
+	} else if (!json_is_object(body) || memchr(bytes, '\0', size)) {
 		refuse(stream, "invalid_json", "The body must be one JSON object in UTF-8, without duplicate members.");
 	} else if (!depth_is_good(body, MAX_JSON_DEPTH)) {
 		refuse(stream, "invalid_json", "The body is nested too deeply.");

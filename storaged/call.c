@@ -4,10 +4,11 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "daemon/json_text.h"
 
 #define NOW_US_MAX INT64_C(253402300800000000) /* the year 10000 */
 
@@ -250,7 +251,8 @@ static bool parse_now(const json_t *object, GsReply *reply)
 
 bool gs_reply_parse_announce(const char *text, GsReply *reply)
 {
-	json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	int error;
+	json_t *value = gs_json_text_read(text, strlen(text), &error);
 	const char *name = json_string_value(json_object_get(value, "server_name"));
 	bool good;
 
@@ -267,7 +269,8 @@ bool gs_reply_parse_announce(const char *text, GsReply *reply)
 
 bool gs_reply_parse_report(const char *text, GsReply *reply)
 {
-	json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	int error;
+	json_t *value = gs_json_text_read(text, strlen(text), &error);
 	bool good;
 
 	memset(reply, 0, sizeof(*reply));

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "storaged/fault.h"
-#include "storaged/json_text.h"
+#include "daemon/json_text.h"
 
 static void record_name(const GsUuid *object, const char *suffix, char name[GS_DISK_NAME_MAX])
 {

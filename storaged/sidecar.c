@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "storaged/json_text.h"
+#include "daemon/json_text.h"
 
 bool gs_sidecar_unreadable(int error)
 {

@@ -11,7 +11,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "storaged/json_text.h"
+#include "daemon/json_text.h"
 
 typedef struct TokenParts {
 	const char *header, *claims, *signature;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: storaged/codec.o storaged/uuid.o storaged/sidecar.o storaged/disposition.o storaged/json_text.o */
+/* objects: storaged/codec.o storaged/uuid.o storaged/sidecar.o storaged/disposition.o daemon/json_text.o */
 /* objects: storaged/digest_field.o storaged/structured.o */
 /* libs: jansson libcrypto */
 /* Encodings, sidecars, names in Content-Disposition. What decodes is encoded to something that decodes to the same. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: storaged/progress.o storaged/disk.o storaged/codec.o storaged/uuid.o storaged/json_text.o */
+/* objects: storaged/progress.o storaged/disk.o storaged/codec.o storaged/uuid.o daemon/json_text.o */
 /* libs: jansson libcrypto */
 /* The record of an unfinished upload, as a disk may have it. */
 #include "storaged/progress.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: storaged/call.o storaged/codec.o storaged/uuid.o */
+/* objects: storaged/call.o storaged/codec.o storaged/uuid.o daemon/json_text.o */
 /* libs: jansson libcrypto */
 /* What a control server answers a storage device. */
 #include "storaged/call.h"

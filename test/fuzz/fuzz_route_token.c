@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: gateway/route_token.o */
+/* objects: gateway/route_token.o daemon/json_text.o */
 /* libs: jansson */
 /* Where the gateway sends a session that nobody has verified yet. */
 #include "gateway/route_token.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: storaged/ticket.o storaged/clock.o storaged/codec.o storaged/uuid.o storaged/json_text.o */
+/* objects: storaged/ticket.o storaged/clock.o storaged/codec.o storaged/uuid.o daemon/json_text.o */
 /* libs: jansson libcrypto */
 /*
  * Tickets, and their claims behind a signature that is right: the first byte chooses. What passes has the bounds that

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: gateway/route_token.o */
+/* objects: gateway/route_token.o daemon/json_text.o */
 /* libs: cmocka jansson */
 /* What the gateway reads of a session that it can't verify: only well-formed ones, and never out of bounds. */
 #include <setjmp.h>

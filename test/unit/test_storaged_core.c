@@ -2,7 +2,7 @@
 /* objects: storaged/range.o storaged/offset.o storaged/condition.o storaged/disposition.o storaged/codec.o */
 /* objects: storaged/digest_field.o storaged/structured.o */
 /* objects: storaged/uuid.o storaged/sidecar.o storaged/blocks.o storaged/active.o */
-/* objects: storaged/patch_head.o storaged/progress.o storaged/disk.o storaged/json_text.o */
+/* objects: storaged/patch_head.o storaged/progress.o storaged/disk.o daemon/json_text.o */
 /* libs: cmocka jansson libcrypto */
 /* The storage daemon's pure cores: ranges, conditions, offsets, encodings, sidecars, blocks, claims. */
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* objects: storaged/disk.o storaged/journal.o storaged/stage.o storaged/sidecar.o storaged/codec.o storaged/uuid.o */
-/* objects: storaged/stage_resume.o storaged/progress.o storaged/json_text.o */
+/* objects: storaged/stage_resume.o storaged/progress.o daemon/json_text.o */
 /* libs: cmocka jansson libcrypto */
 /* The disk's own promises, on a real directory: lock, epoch, an upload's steps, and that no name leads out of the root.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* objects: storaged/ticket.o storaged/ticket_cache.o storaged/clock.o storaged/uuid.o storaged/codec.o */
-/* objects: storaged/json_text.o */
+/* objects: daemon/json_text.o */
 /* libs: cmocka jansson libcrypto */
 /* The device's verifier against test/vectors/ticket.json (made by other code), and its table of keys. */
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 #include <jansson.h>
 #include <openssl/crypto.h>
 
-#include "storaged/json_text.h"
+#include "daemon/json_text.h"
 #include "storaged/ticket_cache.h"
 
 static const char vectors_path[] = "test/vectors/ticket.json";

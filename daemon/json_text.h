@@ -3,8 +3,8 @@
  * JSON from a text, with the difference that matters between a text that is none and one for which there was no memory:
  * what is damaged is put aside, refused or removed, what could not be read is not. Safe in any thread.
  */
-#ifndef GS_STORAGED_JSON_TEXT_H
-#define GS_STORAGED_JSON_TEXT_H
+#ifndef GS_JSON_TEXT_H
+#define GS_JSON_TEXT_H
 
 #include <jansson.h>
 #include <stddef.h>

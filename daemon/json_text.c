@@ -3,7 +3,7 @@
  * See json_text.h. Jansson 2.14 does not say when it got no memory: it calls the text invalid, or goes on without a
  * character of a string (its lexer does not look at what strbuffer_append_byte returns). So its allocator notes it.
  */
-#include "storaged/json_text.h"
+#include "daemon/json_text.h"
 
 #include <errno.h>
 #include <stdbool.h>

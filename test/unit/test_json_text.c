@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* objects: storaged/json_text.o storaged/sidecar.o storaged/progress.o storaged/disk.o */
-/* objects: storaged/codec.o storaged/uuid.o */
-/* libs: cmocka jansson */
-/* Sidecars and records of unfinished uploads for which there is no memory; of tickets, see test_storaged_ticket.c. */
+/* objects: daemon/json_text.o storaged/sidecar.o storaged/progress.o storaged/disk.o */
+/* objects: storaged/codec.o storaged/uuid.o storaged/call.o */
+/* libs: cmocka jansson libcrypto */
+/* Sidecars, records of unfinished uploads and control servers' answers for which there is no memory; of tickets, see
+ * test_storaged_ticket.c. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +13,8 @@
 
 #include <cmocka.h>
 
-#include "storaged/json_text.h"
+#include "daemon/json_text.h"
+#include "storaged/call.h"
 #include "storaged/progress.h"
 #include "storaged/sidecar.h"
 
@@ -54,9 +56,36 @@ static void test_no_memory(void **state)
 	assert_true(refused_call > 20);
 }
 
+/* An answer is read as it is or not at all: with a digit less the server's clock would stand still in another century,
+ * and another order would be reported as done. */
+static void test_no_memory_for_answer(void **state)
+{
+	static const char report[] = "{\"now\": 1795688845529302, \"work\": [{\"id\": 123456, \"kind\": \"delete\","
+								 " \"object\": \"0190a5b2-1111-7222-8333-444444444444\"}]}";
+	GsReply reply;
+	bool good;
+
+	(void)state;
+	refused_call = 0;
+	gs_json_text_malloc = starving_malloc;
+	do {
+		calls = 0;
+		refused_call++;
+		good = gs_reply_parse_report(report, &reply);
+		assert_int_equal(good, calls < refused_call);
+		if (good) {
+			assert_int_equal(reply.now_us, 1795688845529302);
+			assert_int_equal(reply.work_count, 1);
+			assert_int_equal(reply.work[0].id, 123456);
+		}
+	} while (calls >= refused_call);
+	gs_json_text_malloc = malloc;
+	assert_true(refused_call > 10);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_memory)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_memory), cmocka_unit_test(test_no_memory_for_answer)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
