@@ -21,8 +21,9 @@
 int gs_disk_sync(int fd)
 {
 	while (fsync(fd) != 0) {
-		/* What is lost is lost, also for want of room (a thin volume that is full): no answer for one upload alone. */
-		if (errno == ENOSPC || errno == EDQUOT)
+		/* What is lost is lost, also for want of room (a thin volume that is full) or memory: no answer for one upload
+		 * alone. */
+		if (errno == ENOSPC || errno == EDQUOT || errno == ENOMEM)
 			return -EIO;
 		if (errno != EINTR)
 			return -errno;

@@ -60,7 +60,7 @@ __attribute__((warn_unused_result)) int gs_disk_space(const GsDisk *disk, GsDisk
 /* The epoch of this start: `now_us`, but more than the last one; kept durably. Negative: -errno. */
 __attribute__((warn_unused_result)) int64_t gs_disk_next_epoch(const GsDisk *disk, int64_t now_us);
 
-/* Goes on after a signal. 0 or -errno, which never says that room is lacking. */
+/* Goes on after a signal. 0 or -errno, which never says that room or memory is lacking. */
 __attribute__((warn_unused_result)) int gs_disk_sync(int fd);
 /* Missing is fine. 0 or -errno. */
 __attribute__((warn_unused_result)) int gs_disk_unlink(int dir, const char *name);

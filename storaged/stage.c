@@ -133,6 +133,20 @@ void gs_stage_close(GsStage *stage)
 	stage->fd = -1;
 }
 
+/* Of something that is not a sync, whose failures gs_disk_sync does not call so. */
+GsStageResult gs_stage_result(int error)
+{
+	switch (error) {
+	case -ENOSPC:
+	case -EDQUOT:
+		return GS_STAGE_NO_ROOM;
+	case -ENOMEM:
+		return GS_STAGE_FAILED;
+	default:
+		return GS_STAGE_UNSYNCED;
+	}
+}
+
 GsStageResult gs_stage_commit(GsStage *stage, GsSidecar *sidecar, const GsOrigin *origin, const uint8_t *expected)
 {
 	GsStageResult result = finish_digest(stage, sidecar->sha256, expected);
@@ -156,7 +170,7 @@ GsStageResult gs_stage_commit(GsStage *stage, GsSidecar *sidecar, const GsOrigin
 		error = gs_journal_place(stage->disk, &stage->object);
 	/* No telling which call it was that failed: none of them may, once the bytes have been taken. */
 	if (error != 0)
-		return failed(stage, error == -ENOSPC || error == -EDQUOT ? GS_STAGE_NO_ROOM : GS_STAGE_UNSYNCED, -error);
+		return failed(stage, gs_stage_result(error), -error);
 	/* Not worth a failure: a record without data is dropped by the next start. */
 	if (stage->resumable)
 		stage->error = -gs_progress_remove(stage->disk, &stage->object, false);

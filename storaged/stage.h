@@ -43,6 +43,9 @@ __attribute__((warn_unused_result)) GsStageResult gs_stage_open(GsStage *stage, 
 																const GsUuid *object, uint64_t size_bytes);
 /* Appends and hashes. */
 __attribute__((warn_unused_result)) GsStageResult gs_stage_write(GsStage *stage, const uint8_t *bytes, size_t size);
+/* What an errno, negative, means for an upload: only what may have lost bytes makes the device read-only. */
+GsStageResult gs_stage_result(int error);
+
 /*
  * All bytes are written: checks the digest (expected may be NULL), makes file, journal entry and directories durable.
  * `sidecar` comes with the server and is completed. On GS_STAGE_OK the object is stored and the stage closed.

@@ -131,10 +131,8 @@ GsStageResult gs_stage_record(GsStage *stage)
 	error = -gs_fault_errno("progress");
 	if (error == 0)
 		error = gs_progress_write(stage->disk, &progress);
-	if (error == -ENOSPC || error == -EDQUOT)
-		return failed(stage, GS_STAGE_NO_ROOM, -error);
 	if (error != 0)
-		return failed(stage, GS_STAGE_UNSYNCED, -error);
+		return failed(stage, gs_stage_result(error), -error);
 	stage->recorded_bytes = stage->written_bytes;
 	return GS_STAGE_OK;
 }
