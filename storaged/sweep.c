@@ -45,13 +45,14 @@ static int each_name(GsStore *store, int dir, Visit visit)
 	return error;
 }
 
-/* Is there a regular file of exactly that size? */
-static bool has_file(int dir, const char *name, uint64_t size_bytes)
+/* Is there a regular file of exactly that size: 1 or 0, or -errno when that can't be told now. */
+static int has_file(int dir, const char *name, uint64_t size_bytes)
 {
 	struct stat status;
 
-	return fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
-		   (uint64_t)status.st_size == size_bytes;
+	if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 : -errno;
+	return S_ISREG(status.st_mode) && (uint64_t)status.st_size == size_bytes;
 }
 
 static bool sidecar_object(const char *name, GsUuid *object)
@@ -65,18 +66,24 @@ static bool sidecar_object(const char *name, GsUuid *object)
 	return gs_uuid_parse(text, object);
 }
 
+/* 0: the data is in its place; -ENOENT: there is none. What can't be looked at is not taken for missing: it may be all
+ * that is left of what was acknowledged. */
 static int make_whole(const GsDisk *disk, const GsSidecar *sidecar)
 {
 	int shard = gs_disk_shard(disk, &sidecar->object, false);
 	uint64_t uncounted;
-	bool placed = shard >= 0 && has_file(shard, sidecar->object.text, sidecar->size_bytes);
+	int found;
 
+	if (shard < 0 && shard != -ENOENT)
+		return shard;
+	found = shard >= 0 ? has_file(shard, sidecar->object.text, sidecar->size_bytes) : 0;
 	if (shard >= 0)
 		close(shard);
-	if (placed)
-		return 0;
-	if (has_file(disk->staging, sidecar->object.text, sidecar->size_bytes))
-		return gs_journal_place(disk, &sidecar->object);
+	if (found != 0)
+		return found < 0 ? found : 0;
+	found = has_file(disk->staging, sidecar->object.text, sidecar->size_bytes);
+	if (found != 0)
+		return found < 0 ? found : gs_journal_place(disk, &sidecar->object);
 	/* Half of a removal that a crash cut short, or a disk that lost the data: nothing is left to promise. */
 	gs_log(GS_LOG_WARN, NULL, "a journal entry has no data and is dropped", "object", sidecar->object.text, NULL);
 	return gs_journal_remove(disk, &sidecar->object, &uncounted) == 0 ? -ENOENT : -EIO;
@@ -120,8 +127,9 @@ static int is_resumable(GsStore *store, const GsUuid *object, GsProgress *progre
 
 	if (error != 0)
 		return error == -ENOENT || gs_sidecar_unreadable(error) ? 0 : error;
-	return progress->until_s > gs_clock_now_s(&(GsClock){.known = false}) &&
-		   has_file(store->disk.staging, object->text, progress->size_bytes);
+	if (progress->until_s <= gs_clock_now_s(&(GsClock){.known = false}))
+		return 0;
+	return has_file(store->disk.staging, object->text, progress->size_bytes);
 }
 
 /* What an upload that may be resumed has in staging/ is its data and its record; the record stands for both. */
