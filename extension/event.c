@@ -96,7 +96,7 @@ static ArrayType *ids_of(const pg_uuid_t *group)
 {
 	Datum id = UUIDPGetDatum(group);
 
-	return construct_array(&id, group == NULL ? 0 : 1, UUIDOID, sizeof(pg_uuid_t), false, TYPALIGN_CHAR);
+	return gs_plan_uuid_array(&id, group == NULL ? 0 : 1);
 }
 
 void gs_event_groups(ArrayType *shown, ArrayType *hidden, const char *kind, Jsonb *data)

@@ -126,19 +126,10 @@ static Jsonb *look_up(const pg_uuid_t *viewer, const pg_uuid_t *group, int64 *it
 	return gs_result_jsonb(0, 1);
 }
 
-static ArrayType *uuid_array(const pg_uuid_t *const *ids, int count)
-{
-	Datum values[GS_GROUP_INFO_PAGE + 1];
-
-	for (int i = 0; i < count; i++)
-		values[i] = UUIDPGetDatum(ids[i]);
-	return construct_array(values, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
-}
-
 ArrayType *gs_group_info_page(GsReply *reply, const pg_uuid_t *viewer, const pg_uuid_t *after, int64 limit)
 {
 	Datum values[] = {UUIDPGetDatum(viewer), place(after), Int32GetDatum(limit + 1)};
-	pg_uuid_t *ids[GS_GROUP_INFO_PAGE + 1];
+	Datum ids[GS_GROUP_INFO_PAGE + 1];
 	Jsonb *groups[GS_GROUP_INFO_PAGE];
 	int64 items = 0;
 	int rows, count = 0;
@@ -147,17 +138,17 @@ ArrayType *gs_group_info_page(GsReply *reply, const pg_uuid_t *viewer, const pg_
 	gs_plan_freeze();
 	rows = (int)gs_plan_run_frozen(&find_groups, values, NULL, 0);
 	for (int i = 0; i < rows; i++)
-		ids[i] = gs_result_uuid(i, 1);
+		ids[i] = UUIDPGetDatum(gs_result_uuid(i, 1));
 	while (count < Min(rows, limit) && items < ITEMS) {
-		groups[count] = look_up(viewer, ids[count], &items);
+		groups[count] = look_up(viewer, DatumGetUUIDP(ids[count]), &items);
 		if (groups[count] == NULL)
 			elog(ERROR, "a group of a page can't be looked up");
 		count++;
 	}
 	gs_plan_thaw();
 	gs_reply_list(reply, "groups", groups, count);
-	gs_reply_uuid(reply, "next", count < rows ? ids[count - 1] : NULL);
-	return uuid_array((const pg_uuid_t *const *)ids, Min(count + 1, rows));
+	gs_reply_uuid(reply, "next", count < rows ? DatumGetUUIDP(ids[count - 1]) : NULL);
+	return gs_plan_uuid_array(ids, Min(count + 1, rows));
 }
 
 Jsonb *gs_group_info_one(const pg_uuid_t *viewer, const pg_uuid_t *group)
@@ -241,7 +232,7 @@ Datum gs_api_my_groups(PG_FUNCTION_ARGS)
 		gs_access_require(&request->terminal->id, group, GS_ROLE_MEMBER);
 	page.terminal = &request->terminal->id;
 	if (group != NULL)
-		page.groups = uuid_array((const pg_uuid_t *const[]){group}, 1);
+		page.groups = gs_plan_uuid_array(&(Datum){UUIDPGetDatum(group)}, 1);
 	return answer(fcinfo, request, group, owner, &page);
 }
 

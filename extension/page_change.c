@@ -63,7 +63,7 @@ static void note_all(ArrayType *subjects)
 
 static void note(Datum subject)
 {
-	note_all(construct_array(&subject, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	note_all(gs_plan_uuid_array(&subject, 1));
 }
 
 static void lock_owner(Datum owner, LOCKMODE mode)

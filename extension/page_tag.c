@@ -87,7 +87,7 @@ static ArrayType *doubtful(const GsPageTag *page, ArrayType *groups, FullTransac
 	for (int i = 0; i < count; i++)
 		if (gs_page_mark_since(DatumGetUUIDP(ids[i]), xmin))
 			ids[kept++] = ids[i];
-	return kept == 0 ? NULL : construct_array(ids, kept, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+	return kept == 0 ? NULL : gs_plan_uuid_array(ids, kept);
 }
 
 bool gs_page_tag_holds(const GsPageTag *page, const char *tag)

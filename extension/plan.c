@@ -20,6 +20,11 @@
 /* What a statement sees: as any statement of its own; what gs_plan_freeze has fixed; all that is committed now. */
 typedef enum GsSnapshot { OF_STATEMENT, FROZEN, LATEST } GsSnapshot;
 
+ArrayType *gs_plan_uuid_array(Datum *ids, int count)
+{
+	return construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+}
+
 void gs_plan_open(void)
 {
 	MemoryContext caller = CurrentMemoryContext;

@@ -24,6 +24,9 @@ typedef struct GsPlan {
 	bool by_key;                 /* planned once, and never to read a whole table: for look-ups by a key on hot paths */
 } GsPlan;
 
+/* An argument of type uuid[] of `count` UUIDs. */
+ArrayType *gs_plan_uuid_array(Datum *ids, int count);
+
 /* Connect to / leave SPI. Opened once per SQL-callable function; a nested open is a nested SPI level. */
 void gs_plan_open(void);
 void gs_plan_close(void);

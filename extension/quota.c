@@ -53,13 +53,15 @@ static GsPlan refund_plan = {
 	.types = {UUIDOID, INT8OID},
 };
 
-/* When the first $2 bytes of the held shares of terminal $1 will have been held for $3 seconds: then their deletion is
- * due. */
+/* When all held shares of terminal $1, and when the first $2 bytes of them, will have been held for $3 seconds: then
+ * their deletion is due. */
 static GsPlan held_until_plan = {
-	.sql = "SELECT to_char((max(h.deleted_at) + make_interval(secs => $3)) AT TIME ZONE 'UTC',"
-		   "               'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
-		   " FROM (SELECT deleted_at, sum(size_bytes) OVER (ORDER BY deleted_at, id) - size_bytes AS before"
-		   "       FROM groupshare.share WHERE owner = $1 AND held) h WHERE h.before < $2",
+	.sql = "SELECT to_char(u.last AT TIME ZONE 'UTC', u.format), to_char(u.enough AT TIME ZONE 'UTC', u.format)"
+		   " FROM (SELECT 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"' AS format,"
+		   "     max(h.deleted_at) + make_interval(secs => $3) AS last,"
+		   "     max(h.deleted_at) FILTER (WHERE h.before < $2) + make_interval(secs => $3) AS enough"
+		   "   FROM (SELECT deleted_at, sum(size_bytes) OVER (ORDER BY deleted_at, id) - size_bytes AS before"
+		   "       FROM groupshare.share WHERE owner = $1 AND held) h) u",
 	.types = {UUIDOID, INT8OID, INT4OID},
 };
 
@@ -98,20 +100,16 @@ static void check_size(const GsTerminal *terminal, int64 size)
 							  (long long)gs_result_int64(0, 1))));
 }
 
-static char *held_until(const GsTerminal *terminal, int64 bytes)
-{
-	Datum values[] = {UUIDPGetDatum(&terminal->id), Int64GetDatum(bytes), Int32GetDatum(gs_delete_hold_s)};
-
-	gs_plan_run(&held_until_plan, values, NULL, 1);
-	return gs_result_text(0, 1);
-}
-
 /* Bytes of deleted shares count: what deleting another one helps, and what waiting. */
 static void raise_held(const GsTerminal *terminal, int64 size, int64 used, int64 held, int64 quota)
 {
 	int64 lacking = used + held + size - quota;
-	char *all = held_until(terminal, PG_INT64_MAX), *enough = lacking <= held ? held_until(terminal, lacking) : NULL;
+	Datum values[] = {UUIDPGetDatum(&terminal->id), Int64GetDatum(lacking), Int32GetDatum(gs_delete_hold_s)};
+	char *all, *enough;
 
+	gs_plan_run(&held_until_plan, values, NULL, 1);
+	all = gs_result_text(0, 1);
+	enough = lacking <= held ? gs_result_text(0, 2) : NULL;
 	ereport(
 		ERROR,
 		(errcode(GS_ERR_QUOTA_EXCEEDED), errmsg("the plan's quota does not hold this share"),

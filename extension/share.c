@@ -113,11 +113,6 @@ static void tell(const pg_uuid_t *share, const char *owner, const char *name, in
 	gs_event_groups(gs_share_shown_groups(share), construct_empty_array(UUIDOID), "share", gs_reply_end(&data));
 }
 
-static ArrayType *uuid_array(Datum *ids, int count)
-{
-	return construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
-}
-
 /*
  * The shares of the objects that this device has copies of, in the order of the receipts; returns how many. Locks them
  * and then reads: the reading statement's snapshot is younger than the locks.
@@ -130,7 +125,7 @@ static int find_received(const pg_uuid_t *device, GsReceipt *receipts, int count
 
 	for (int i = 0; i < count; i++)
 		objects[i] = UUIDPGetDatum(&receipts[i].object);
-	values[0] = PointerGetDatum(uuid_array(objects, count));
+	values[0] = PointerGetDatum(gs_plan_uuid_array(objects, count));
 	values[1] = UUIDPGetDatum(device);
 	if (gs_plan_run(&lock_shares_plan, values, NULL, 0) == 0)
 		return 0;
@@ -184,7 +179,7 @@ static void store(const ReceivedShare *shares, int count)
 	}
 	if (n == 0)
 		return;
-	values[0] = PointerGetDatum(uuid_array(ids, n));
+	values[0] = PointerGetDatum(gs_plan_uuid_array(ids, n));
 	values[1] = PointerGetDatum(construct_array(digests, n, BYTEAOID, -1, false, TYPALIGN_INT));
 	gs_plan_run(&store_shares_plan, values, NULL, 0);
 	for (int i = 0; i < count; i++) {
@@ -227,7 +222,7 @@ static void settle(const pg_uuid_t *device, int64 epoch, const ReceivedShare *sh
 	}
 	if (n == 0)
 		return;
-	gs_reservation_settle(uuid_array(objects, n), n);
+	gs_reservation_settle(gs_plan_uuid_array(objects, n), n);
 	if (!gs_ledger_settle(device, epoch, size))
 		ereport(ERROR, (errcode(GS_ERR_STALE_EPOCH), errmsg("another start of this device has announced itself")));
 }

@@ -114,8 +114,7 @@ static void choose_groups(const GsRequest *request, const pg_uuid_t *share, cons
 
 	for (int i = 0; i < notice->group_count; i++)
 		groups[i] = UUIDPGetDatum(&notice->groups[i]);
-	values[2] =
-		PointerGetDatum(construct_array(groups, notice->group_count, UUIDOID, sizeof(pg_uuid_t), false, TYPALIGN_CHAR));
+	values[2] = PointerGetDatum(gs_plan_uuid_array(groups, notice->group_count));
 	gs_plan_run(&choose_groups_plan, values, NULL, 0);
 }
 

@@ -89,8 +89,7 @@ static void show(const GsRequest *request, const pg_uuid_t *share, const Visibil
 		gs_access_require(&owner->id, &visibility->groups[i], GS_ROLE_MEMBER);
 		groups[i] = UUIDPGetDatum(&visibility->groups[i]);
 	}
-	list =
-		PointerGetDatum(construct_array(groups, visibility->count, UUIDOID, sizeof(pg_uuid_t), false, TYPALIGN_CHAR));
+	list = PointerGetDatum(gs_plan_uuid_array(groups, visibility->count));
 	before = gs_share_shown_groups(share);
 	(void)gs_plan_run(&set_all, (Datum[]){id, BoolGetDatum(visibility->all)}, NULL, 0);
 	(void)gs_plan_run(&drop_groups, (Datum[]){id, list}, NULL, 0);
