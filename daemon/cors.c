@@ -25,9 +25,8 @@ const char *gs_cors_check(const char *origins)
 		size_t size = strcspn(at, " ");
 
 		if (!is_origin(at, size))
-			return "cors.origins has something else than origins (https://host or https://host:port, lower case, no "
-				   "slash at "
-				   "the end) or one *";
+			return "cors.origins has something else than origins (https://host or https://host:port, lower case, "
+				   "no slash at the end) or one *";
 		at += size;
 	}
 	return NULL;

@@ -38,6 +38,7 @@ json_t *gs_json_text_read(const char *text, size_t size, int *error)
 		json_decref(value);
 		value = NULL;
 	}
-	*error = refused ? -ENOMEM : value != NULL ? 0 : -EBADMSG;
+	if (error != NULL)
+		*error = refused ? -ENOMEM : value != NULL ? 0 : -EBADMSG;
 	return value;
 }

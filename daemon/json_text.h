@@ -9,7 +9,8 @@
 #include <jansson.h>
 #include <stddef.h>
 
-/* Owned by the caller. NULL: *error is -EBADMSG or -ENOMEM; else it is 0. */
+/* Owned by the caller. NULL: *error is -EBADMSG or -ENOMEM; else it is 0. `error` NULL: both are the same to the
+ * caller. */
 __attribute__((warn_unused_result)) json_t *gs_json_text_read(const char *text, size_t size, int *error);
 
 /* Where Jansson's memory comes from: malloc, except in a test that refuses some. */

@@ -103,10 +103,9 @@ static void stream_failed(GsWaiter *waiter, const GsPgReply *reply)
 void gs_waiter_answered(GsWaiter *waiter, const GsPgReply *reply)
 {
 	json_t *answer = NULL;
-	int error;
 
 	if (reply->outcome == GS_PG_ROW && reply->value[1])
-		answer = gs_json_text_read(reply->value[1], reply->size[1], &error);
+		answer = gs_json_text_read(reply->value[1], reply->size[1], NULL);
 	if (waiter->live) {
 		if (answer)
 			stream_answered(waiter, answer);

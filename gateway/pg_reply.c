@@ -44,8 +44,7 @@ void gs_pg_reply_deliver(GsPgRequest *request, PGresult *result)
 
 int gs_pg_hello_check(const GsPgReply *reply, const char *server, char *why, size_t why_size)
 {
-	int error;
-	json_t *hello = reply->value[0] ? gs_json_text_read(reply->value[0], strlen(reply->value[0]), &error) : NULL;
+	json_t *hello = reply->value[0] ? gs_json_text_read(reply->value[0], strlen(reply->value[0]), NULL) : NULL;
 	const char *name = json_string_value(json_object_get(hello, "server"));
 	const char *version = json_string_value(json_object_get(hello, "version"));
 	size_t major = strcspn(GS_VERSION, ".");

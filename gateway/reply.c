@@ -166,11 +166,11 @@ static int next_link(GsStream *stream, const GsApi *api, const GsPgReply *reply,
 	json_t *page;
 	const json_t *next;
 	char number[24];
-	int result = -1, error;
+	int result = -1;
 
 	if (!has_pages(api) || !reply->value[COLUMN_REPLY])
 		return -1;
-	page = gs_json_text_read(reply->value[COLUMN_REPLY], reply->size[COLUMN_REPLY], &error);
+	page = gs_json_text_read(reply->value[COLUMN_REPLY], reply->size[COLUMN_REPLY], NULL);
 	next = json_object_get(page, "next");
 	if (json_is_string(next)) {
 		result = make_link(stream, json_string_value(next), link);
@@ -186,8 +186,7 @@ static int next_link(GsStream *stream, const GsApi *api, const GsPgReply *reply,
 static void send_refusal(GsStream *stream, const GsApi *api, const GsPgReply *row)
 {
 	const char *body = row->value[COLUMN_REPLY];
-	int unread;
-	json_t *said = body ? gs_json_text_read(body, row->size[COLUMN_REPLY], &unread) : NULL;
+	json_t *said = body ? gs_json_text_read(body, row->size[COLUMN_REPLY], NULL) : NULL;
 	const char *sqlstate = json_string_value(json_object_get(said, "sqlstate"));
 	GsPgReply error = {.outcome = GS_PG_ERROR,
 					   .message = json_string_value(json_object_get(said, "message")),

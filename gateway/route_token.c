@@ -66,12 +66,12 @@ int gs_route_token_read(const char *session, GsRouteToken *token)
 	char claims_text[GS_ROUTE_TOKEN_MAX_BYTES];
 	json_t *claims;
 	const char *server, *terminal;
-	int size, error, result = -1;
+	int size, result = -1;
 
 	if (!end || strlen(session) > GS_ROUTE_TOKEN_MAX_BYTES)
 		return -1;
 	size = base64url_decode(payload + 1, (size_t)(end - payload - 1), claims_text);
-	claims = size > 0 ? gs_json_text_read(claims_text, (size_t)size, &error) : NULL;
+	claims = size > 0 ? gs_json_text_read(claims_text, (size_t)size, NULL) : NULL;
 	server = json_string_value(json_object_get(claims, "iss"));
 	terminal = json_string_value(json_object_get(claims, "sub"));
 	if (server && *server && strlen(server) < sizeof token->server) {

@@ -251,8 +251,7 @@ static bool parse_now(const json_t *object, GsReply *reply)
 
 bool gs_reply_parse_announce(const char *text, GsReply *reply)
 {
-	int error;
-	json_t *value = gs_json_text_read(text, strlen(text), &error);
+	json_t *value = gs_json_text_read(text, strlen(text), NULL);
 	const char *name = json_string_value(json_object_get(value, "server_name"));
 	bool good;
 
@@ -269,8 +268,7 @@ bool gs_reply_parse_announce(const char *text, GsReply *reply)
 
 bool gs_reply_parse_report(const char *text, GsReply *reply)
 {
-	int error;
-	json_t *value = gs_json_text_read(text, strlen(text), &error);
+	json_t *value = gs_json_text_read(text, strlen(text), NULL);
 	bool good;
 
 	memset(reply, 0, sizeof(*reply));

@@ -92,6 +92,8 @@ static void open_done(void *owner)
 	get->error = 0;
 	if (error == 0) {
 		gs_get_answer(get);
+	} else if (error == ENOMEM) {
+		gs_problem_send(get->transfer.stream, 503, "try_again", "out of memory", NULL, 2);
 	} else if (error == ENOENT) {
 		gs_problem_send(get->transfer.stream, 404, "not_found", "no such object is stored here", NULL, 0);
 	} else {

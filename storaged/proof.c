@@ -55,9 +55,7 @@ void gs_proof_stop(GsProofs *proofs)
 
 static size_t slot_of(const GsSidecar *sidecar)
 {
-	const char digits[4] = {sidecar->object.text[0], sidecar->object.text[1], sidecar->object.text[2], '\0'};
-
-	return strtoul(digits, NULL, 16) % SLOTS;
+	return gs_uuid_place(&sidecar->object) % SLOTS;
 }
 
 static bool is_of(const Proof *proof, const GsSidecar *sidecar)

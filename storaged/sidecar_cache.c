@@ -27,17 +27,10 @@ void gs_sidecar_cache_free(GsSidecarCache *cache)
 	free(cache);
 }
 
-static Slot *slot_of(GsSidecarCache *cache, const GsUuid *object)
-{
-	const char digits[4] = {object->text[0], object->text[1], object->text[2], '\0'};
-
-	return &cache->slots[strtoul(digits, NULL, 16) % SLOTS];
-}
-
 int gs_sidecar_cache_decode(GsSidecarCache *cache, const GsUuid *object, const char *text, size_t size,
 							GsSidecar *sidecar)
 {
-	Slot *slot = slot_of(cache, object);
+	Slot *slot = &cache->slots[gs_uuid_place(object) % SLOTS];
 	int error;
 
 	if (size > 0 && slot->size == size && memcmp(slot->text, text, size) == 0) {

@@ -10,14 +10,14 @@
 #define TOKEN_BYTES 1024 /* a longer one, of a long name, is verified each time */
 
 typedef struct Slot {
-	size_t size; /* of the token; 0: free */
+	size_t size;         /* of the token; 0: free */
+	uint64_t generation; /* of the keys that found it genuine */
 	char token[TOKEN_BYTES];
 	GsTicket ticket;
 } Slot;
 
 struct GsTicketCache {
-	uint64_t generation; /* of the keys that found them genuine */
-	Slot slots[SLOTS];   /* memory that nobody has used yet costs none */
+	Slot slots[SLOTS]; /* memory that nobody has used yet costs none */
 };
 
 GsTicketCache *gs_ticket_cache_new(void)
@@ -40,13 +40,6 @@ static Slot *slot_of(GsTicketCache *cache, const char *token, size_t size)
 	return &cache->slots[hash % SLOTS];
 }
 
-static void forget_all(GsTicketCache *cache, uint64_t generation)
-{
-	for (size_t i = 0; i < SLOTS; i++)
-		cache->slots[i].size = 0;
-	cache->generation = generation;
-}
-
 GsTicketError gs_ticket_cache_verify(GsTicketCache *cache, const GsTicketKeys *keys, const char *token, int64_t boot_us,
 									 GsTicket *ticket)
 {
@@ -54,9 +47,8 @@ GsTicketError gs_ticket_cache_verify(GsTicketCache *cache, const GsTicketKeys *k
 	Slot *slot = slot_of(cache, token, size);
 	GsTicketError error;
 
-	if (cache->generation != keys->generation)
-		forget_all(cache, keys->generation);
-	if (size > 0 && slot->size == size && CRYPTO_memcmp(slot->token, token, size) == 0) {
+	if (size > 0 && slot->size == size && slot->generation == keys->generation &&
+		CRYPTO_memcmp(slot->token, token, size) == 0) {
 		error = gs_ticket_judge(keys, &slot->ticket, boot_us);
 		if (error == GS_TICKET_OK)
 			*ticket = slot->ticket;
@@ -66,6 +58,7 @@ GsTicketError gs_ticket_cache_verify(GsTicketCache *cache, const GsTicketKeys *k
 	if (error == GS_TICKET_OK && size <= TOKEN_BYTES) {
 		memcpy(slot->token, token, size);
 		slot->size = size;
+		slot->generation = keys->generation;
 		slot->ticket = *ticket;
 	}
 	return error;

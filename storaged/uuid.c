@@ -2,6 +2,8 @@
 /* Checks identifiers; see uuid.h. */
 #include "storaged/uuid.h"
 
+#include <stdlib.h>
+
 bool gs_uuid_parse(const char *text, GsUuid *uuid)
 {
 	if (text == NULL || strnlen(text, GS_UUID_TEXT + 1) != GS_UUID_TEXT)
@@ -15,4 +17,11 @@ bool gs_uuid_parse(const char *text, GsUuid *uuid)
 	}
 	memcpy(uuid->text, text, GS_UUID_TEXT + 1);
 	return true;
+}
+
+unsigned gs_uuid_place(const GsUuid *uuid)
+{
+	const char digits[4] = {uuid->text[0], uuid->text[1], uuid->text[2], '\0'};
+
+	return (unsigned)strtoul(digits, NULL, 16);
 }
