@@ -10,14 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
 #include <curl/curl.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "client/http.h"
+#include "test/unit/listener.h"
 
 #define CA "/nowhere/authorities.pem"
 
@@ -33,32 +31,10 @@ static char *copy(const char *text)
 	return strdup(text);
 }
 
-/* A server that hears whoever comes. */
-static int open_server(char url[64])
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-	snprintf(url, 64, "http://127.0.0.1:%d/", ntohs(address.sin_port));
-	return fd;
-}
-
-static bool somebody_came(int fd)
-{
-	struct pollfd wait = {.fd = fd, .events = POLLIN};
-
-	return poll(&wait, 1, 0) == 1;
-}
-
 static int cancel(void *arg, uint64_t sent)
 {
 	(void)sent;
-	return somebody_came(*(int *)arg) ? 1 : 0;
+	return listener_somebody_came(*(int *)arg) ? 1 : 0;
 }
 
 static int send_once(GsHttp *http, const char *url, int *server)
@@ -87,7 +63,7 @@ static void test_no_memory(void **state)
 	GsHttp *http;
 	GsErrorBox box;
 	char url[64];
-	int server = open_server(url);
+	int server = listener_open(url);
 
 	(void)state;
 	gs_error_clear(&box);
@@ -97,12 +73,12 @@ static void test_no_memory(void **state)
 		refusals = 0;
 		assert_int_equal(send_once(http, url, &server), GS_CLIENT_NO_MEMORY);
 		assert_int_equal(refusals, 1);
-		assert_false(somebody_came(server));
+		assert_false(listener_somebody_came(server));
 	}
 	/* And with enough of it somebody is. */
 	refused = NULL;
 	assert_int_not_equal(send_once(http, url, &server), GS_CLIENT_NO_MEMORY);
-	assert_true(somebody_came(server));
+	assert_true(listener_somebody_came(server));
 	gs_http_close(http);
 	close(server);
 }

@@ -10,14 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
 #include <curl/curl.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "storaged/fetch_http.h"
+#include "test/unit/listener.h"
 
 #define CA "/nowhere/authorities.pem"
 
@@ -45,28 +43,6 @@ static bool stopped(void *owner)
 	return false;
 }
 
-/* A source that hears whoever comes. */
-static int open_source(char url[64])
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-	snprintf(url, 64, "http://127.0.0.1:%d/", ntohs(address.sin_port));
-	return fd;
-}
-
-static bool somebody_came(int fd)
-{
-	struct pollfd wait = {.fd = fd, .events = POLLIN};
-
-	return poll(&wait, 1, 0) == 1;
-}
-
 static GsFetchHttpResult fetch_once(GsFetchHttp *http, const char *url)
 {
 	GsFetchRequest request = {.url = url,
@@ -87,7 +63,7 @@ static void test_no_memory(void **state)
 										"groupshare-storaged/"};
 	GsFetchHttp *http = gs_fetch_http_new(CA);
 	char url[64];
-	int source = open_source(url);
+	int source = listener_open(url);
 
 	(void)state;
 	assert_non_null(http);
@@ -96,12 +72,12 @@ static void test_no_memory(void **state)
 		refusals = 0;
 		assert_int_equal(fetch_once(http, url), GS_FETCH_HTTP_NO_MEMORY);
 		assert_int_equal(refusals, 1);
-		assert_false(somebody_came(source));
+		assert_false(listener_somebody_came(source));
 	}
 	/* And with enough of it somebody is. */
 	refused = NULL;
 	assert_int_equal(fetch_once(http, url), GS_FETCH_HTTP_UNREACHABLE);
-	assert_true(somebody_came(source));
+	assert_true(listener_somebody_came(source));
 	gs_fetch_http_free(http);
 	close(source);
 }
