@@ -11,6 +11,7 @@
 
 #include "daemon/guard.h"
 #include "daemon/server.h"
+#include "daemon/session_memory.h"
 #include "daemon/stream.h"
 
 typedef enum GsConnectionState {
@@ -40,6 +41,7 @@ struct GsConnection {
 	size_t out_start, out_end;
 
 	nghttp2_session *session;
+	GsSessionMemory memory; /* the session's */
 	GsStream *streams;
 	size_t stream_count;
 	size_t gathered; /* bytes in server->gather, during gs_session_gather */

@@ -242,8 +242,10 @@ int gs_session_open(GsConnection *connection)
 	nghttp2_session_callbacks *callbacks = callbacks_make();
 	nghttp2_option *option = option_make();
 
+	gs_session_memory_open(&connection->memory);
 	if (callbacks == NULL || option == NULL ||
-		nghttp2_session_server_new2(&connection->session, callbacks, connection, option) != 0)
+		nghttp2_session_server_new3(&connection->session, callbacks, connection, option,
+									&connection->memory.functions) != 0)
 		return -1;
 	if (nghttp2_submit_settings(connection->session, NGHTTP2_FLAG_NONE, entries,
 								sizeof(entries) / sizeof(entries[0])) != 0 ||
@@ -255,7 +257,7 @@ int gs_session_open(GsConnection *connection)
 
 void gs_session_close(GsConnection *connection)
 {
-	nghttp2_session_del(connection->session);
+	gs_session_memory_close(&connection->memory, connection->session);
 	connection->session = NULL;
 }
 

@@ -22,7 +22,7 @@ static void refuse(GsStream *stream, GsTicketError error)
 		gs_problem_send(stream, 403, "ticket_scope", "the ticket is for another device", NULL, 0);
 		break;
 	case GS_TICKET_NO_MEMORY:
-		gs_problem_send(stream, 503, "try_again", "out of memory", NULL, 2);
+		gs_problem_send(stream, 503, "unavailable", "out of memory", NULL, 2);
 		break;
 	default:
 		gs_problem_send(stream, 401, "ticket_invalid", "the ticket is not valid here", NULL, 0);

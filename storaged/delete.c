@@ -50,6 +50,8 @@ static void look_done(void *owner)
 		send_gone(look->stream);
 	else if (look->error == 0)
 		send_stored(look->stream);
+	else if (look->error == -ENOMEM)
+		gs_problem_send(look->stream, 503, "unavailable", "out of memory", NULL, 2);
 	else
 		gs_problem_send(look->stream, 500, "internal", "the object can't be read", NULL, 0);
 }
@@ -77,7 +79,7 @@ static void delete_begin(GsStream *stream)
 		gs_staged_discard(store, staged);
 		send_gone(stream);
 	} else if ((look = calloc(1, sizeof(*look))) == NULL) {
-		gs_problem_send(stream, 503, "try_again", "out of memory", NULL, 2);
+		gs_problem_send(stream, 503, "unavailable", "out of memory", NULL, 2);
 	} else {
 		look->store = store;
 		look->stream = stream;

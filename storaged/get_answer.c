@@ -70,7 +70,7 @@ static void send_object(GsGet *get, int status, const char *etag)
 		headers[count++] = (GsHeader){"content-range", range};
 	}
 	if (!is_head && !get->read_early && !gs_get_prepare(get)) {
-		gs_problem_send(get->transfer.stream, 503, "try_again", "out of memory", NULL, 2);
+		gs_problem_send(get->transfer.stream, 503, "unavailable", "out of memory", NULL, 2);
 		return;
 	}
 	gs_metric_add(&gs_metric_downloads, is_head ? 0 : 1);

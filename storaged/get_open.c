@@ -93,7 +93,7 @@ static void open_done(void *owner)
 	if (error == 0) {
 		gs_get_answer(get);
 	} else if (error == ENOMEM) {
-		gs_problem_send(get->transfer.stream, 503, "try_again", "out of memory", NULL, 2);
+		gs_problem_send(get->transfer.stream, 503, "unavailable", "out of memory", NULL, 2);
 	} else if (error == ENOENT) {
 		gs_problem_send(get->transfer.stream, 404, "not_found", "no such object is stored here", NULL, 0);
 	} else {
@@ -175,8 +175,9 @@ void gs_get_begin(GsStream *stream, const GsTicket *ticket)
 	GsGet *get = calloc(1, sizeof(*get));
 
 	if (get == NULL || !gs_store_begin(store)) {
+		gs_problem_send(stream, 503, get != NULL ? "try_again" : "unavailable",
+						get != NULL ? "too many transfers" : "out of memory", NULL, 2);
 		free(get);
-		gs_problem_send(stream, 503, "try_again", "too many transfers", NULL, 2);
 		return;
 	}
 	get->store = store;

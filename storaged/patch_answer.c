@@ -133,6 +133,11 @@ void gs_patch_send_stored(GsPut *put, int status, json_t *body)
 	Fields fields;
 
 	json_decref(body);
+	/* A success that does not say of what is taken for none; asked again, it is said. */
+	if (text == NULL && !put->head.tus) {
+		gs_patch_send_problem(put, &gs_put_no_memory);
+		return;
+	}
 	begin(&fields, put);
 	add_offset(&fields, put->stored.size_bytes, true);
 	if (text != NULL)

@@ -210,7 +210,7 @@ void gs_put_data(GsStream *stream, const uint8_t *bytes, size_t size)
 
 		if (taken < size) {
 			gs_stream_consume(stream, size - taken);
-			gs_put_fail(put, &gs_put_overloaded);
+			gs_put_fail(put, &gs_put_no_memory);
 		}
 	}
 	gs_put_pump(put);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* How an upload ends: the moves of its state, its problems, and its one answer; see upload.h. */
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ const GsProblem gs_put_read_only = {507, "no_room", "this device takes no upload
 									"send the notice again with this device in `avoid`", 30};
 const GsProblem gs_put_overloaded = {503, "try_again", "too many transfers", NULL, 2};
 const GsProblem gs_put_behind = {503, "unavailable", "too many objects wait for the control server", NULL, 10};
+const GsProblem gs_put_no_memory = {503, "unavailable", "out of memory", NULL, 2};
 const GsProblem gs_put_internal = {500, "internal", "the object could not be stored", NULL, 0};
 const GsProblem gs_put_mismatch = {409, "mismatching_upload_offset", "the upload has come to another offset", NULL, 0};
 const GsProblem gs_put_inconsistent = {
@@ -236,6 +238,8 @@ const GsProblem *gs_put_stage_problem(GsPut *put)
 	case GS_STAGE_FAILED:
 		gs_log(GS_LOG_ERROR, NULL, "an upload failed", "object", put->transfer.ticket.object.text, "error",
 			   strerror(put->stage.error), NULL);
+		if (put->stage.error == ENOMEM)
+			return &gs_put_no_memory;
 		break;
 	}
 	return &gs_put_internal;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/log.h"
 #include "storaged/journal.h"
 #include "storaged/upload.h"
 
@@ -34,9 +35,19 @@ GsPutLook gs_put_look(GsPut *put)
 	put->error = fd < 0 ? -fd : 0;
 	if (fd < 0)
 		return fd == -ENOENT ? LOOK_NEW : LOOK_FAILED;
-	error = fstat(fd, &status);
+	if (fstat(fd, &status) != 0)
+		put->error = errno;
 	close(fd);
-	return error == 0 && (uint64_t)status.st_size == put->stored.size_bytes ? LOOK_STORED : LOOK_NEW;
+	if (put->error != 0) /* not taken for missing: what it is would be overwritten */
+		return LOOK_FAILED;
+	return (uint64_t)status.st_size == put->stored.size_bytes ? LOOK_STORED : LOOK_NEW;
+}
+
+const GsProblem *gs_put_look_problem(const GsPut *put)
+{
+	gs_log(GS_LOG_ERROR, NULL, "cannot tell what is stored", "object", put->transfer.ticket.object.text, "error",
+		   strerror(put->error), NULL);
+	return put->error == ENOMEM ? &gs_put_no_memory : &gs_put_internal;
 }
 
 static void confirm_run(void *owner)
@@ -54,6 +65,8 @@ static void confirm_done(void *owner)
 	gs_put_unclaim(put);
 	if (put->look == LOOK_STORED)
 		gs_put_answer_stored(put, 201);
+	else if (put->look == LOOK_FAILED)
+		gs_put_answer_problem(put, gs_put_look_problem(put));
 	else
 		gs_put_answer_problem(put, &gs_put_unwanted);
 }
@@ -86,7 +99,7 @@ void gs_put_compare_finish(GsPut *put)
 	if (put->kind == GS_PUT_PART) /* no byte of it was sent again */
 		identical(put);
 	else if (EVP_DigestFinal_ex(put->digest, sha256, &size) != 1)
-		gs_put_answer_problem(put, &gs_put_internal);
+		gs_put_answer_problem(put, &gs_put_no_memory);
 	else if (memcmp(sha256, put->stored.sha256, sizeof(sha256)) != 0)
 		gs_put_answer_problem(put, &gs_put_different);
 	else
@@ -111,7 +124,7 @@ void gs_put_compare_start(GsPut *put)
 	}
 	put->digest = EVP_MD_CTX_new();
 	if (put->digest == NULL || EVP_DigestInit_ex(put->digest, EVP_sha256(), NULL) != 1) {
-		gs_put_answer_problem(put, &gs_put_internal);
+		gs_put_answer_problem(put, &gs_put_no_memory);
 		return;
 	}
 	gs_put_set_state(put, PUT_RECEIVING);

@@ -48,12 +48,14 @@ GsPut *gs_put_new(GsStream *stream, const GsTicket *ticket, GsPutKind kind)
 	GsPut *put = calloc(1, sizeof(*put));
 	GsStaged *place = kind == GS_PUT_PART ? calloc(1, sizeof(*place)) : NULL;
 
-	if (put == NULL || (kind == GS_PUT_PART && place == NULL) ||
-		(counted && store->uploads >= (size_t)store->settings->max_uploads) || !gs_store_begin(store)) {
+	bool memory = put != NULL && (kind != GS_PUT_PART || place != NULL);
+
+	if (!memory || (counted && store->uploads >= (size_t)store->settings->max_uploads) || !gs_store_begin(store)) {
+		const GsProblem *problem = memory ? &gs_put_overloaded : &gs_put_no_memory;
+
 		free(put);
 		free(place);
-		gs_problem_send(stream, gs_put_overloaded.status, gs_put_overloaded.code, gs_put_overloaded.detail, NULL,
-						gs_put_overloaded.retry_after_s);
+		gs_problem_send(stream, problem->status, problem->code, problem->detail, NULL, problem->retry_after_s);
 		return NULL;
 	}
 	put->counted = counted;
@@ -165,12 +167,9 @@ static void open_done(void *owner)
 	if (put->claimed)
 		put->store->used_bytes -= put->offset.size;
 	if (put->look == LOOK_FAILED)
-		gs_log(GS_LOG_ERROR, NULL, "cannot tell what is stored", "object", put->transfer.ticket.object.text, "error",
-			   strerror(put->error), NULL);
+		gs_put_fail(put, gs_put_look_problem(put));
 	if (put->problem != NULL)
 		gs_put_answer_problem(put, put->problem);
-	else if (put->look == LOOK_FAILED)
-		gs_put_answer_problem(put, &gs_put_internal);
 	else if (put->look == LOOK_STORED && put->kind != GS_PUT_ASK)
 		gs_put_compare_start(put);
 	else

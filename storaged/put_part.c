@@ -81,7 +81,7 @@ void gs_part_begin(GsPut *put)
 	put->sum = EVP_MD_CTX_new();
 	if (put->sum == NULL || EVP_DigestInit_ex(put->sum, put->head.checksum, NULL) != 1 ||
 		gs_stage_mark(&put->stage) != GS_STAGE_OK)
-		gs_put_fail(put, &gs_put_internal);
+		gs_put_fail(put, &gs_put_no_memory);
 }
 
 /* Recording -----------------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ bool gs_part_survives(const GsPut *put, const GsProblem *problem)
 {
 	const GsProblem *const harmless[] = {&gs_put_gone,         &gs_put_cut,      &gs_put_size_mismatch,
 										 &gs_put_inconsistent, &gs_put_checksum, &gs_put_content_digest,
-										 &gs_put_overloaded};
+										 &gs_put_no_memory};
 
 	/* After a failed job nothing of the stage can be relied on, whatever else had come up before. */
 	if (put->kind != GS_PUT_PART || put->result != GS_STAGE_OK)

@@ -141,8 +141,10 @@ GsStageResult gs_stage_mark(GsStage *stage)
 {
 	stage->mark_bytes = stage->written_bytes;
 	stage->mark = EVP_MD_CTX_new();
-	if (stage->mark == NULL || EVP_MD_CTX_copy_ex(stage->mark, stage->digest) != 1)
+	if (stage->mark == NULL || EVP_MD_CTX_copy_ex(stage->mark, stage->digest) != 1) {
+		gs_stage_keep(stage); /* half a mark is none to go back to */
 		return failed(stage, GS_STAGE_FAILED, ENOMEM);
+	}
 	return GS_STAGE_OK;
 }
 

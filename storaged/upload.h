@@ -80,8 +80,9 @@ typedef struct GsPut {
 } GsPut;
 
 extern const GsProblem gs_put_size_mismatch, gs_put_digest_mismatch, gs_put_busy, gs_put_different, gs_put_unwanted,
-	gs_put_cancelled, gs_put_no_room, gs_put_read_only, gs_put_overloaded, gs_put_behind, gs_put_internal, gs_put_gone,
-	gs_put_cut, gs_put_mismatch, gs_put_inconsistent, gs_put_checksum, gs_put_content_digest;
+	gs_put_cancelled, gs_put_no_room, gs_put_read_only, gs_put_overloaded, gs_put_behind, gs_put_internal,
+	gs_put_no_memory, gs_put_gone, gs_put_cut, gs_put_mismatch, gs_put_inconsistent, gs_put_checksum,
+	gs_put_content_digest;
 
 /* put.c -------------------------------------------------------------------------------------------------------------
  */
@@ -160,6 +161,8 @@ const GsProblem *gs_put_stage_problem(GsPut *put);
 
 /* Pool: what is stored, and is it whole? A sidecar without its data counts as not stored. */
 GsPutLook gs_put_look(GsPut *put);
+/* LOOK_FAILED: logs why, and says what it is to the client. */
+const GsProblem *gs_put_look_problem(const GsPut *put);
 /* The object is stored: decides by what is known without the bytes, else has them hashed. */
 void gs_put_compare_start(GsPut *put);
 /* All bytes are hashed. */

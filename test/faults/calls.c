@@ -29,6 +29,7 @@
 typedef struct Range {
 	uintptr_t from, to;
 	uint32_t call;
+	const char *name; /* of the library */
 } Range;
 
 extern void *__libc_malloc(size_t size);
@@ -47,17 +48,20 @@ static int add_ranges(struct dl_phdr_info *info, size_t size, void *data)
 	static const char *const told[] = {"libnghttp2", "libssl", "libcrypto", "libjansson", "libpq"};
 	size_t *object = data;
 	uint32_t call = (*object)++ == 0 ? CALL_MALLOC : 0;
+	const char *name = "program";
 
 	(void)size;
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]) && call == 0; i++)
-		if (strstr(info->dlpi_name, told[i]) != NULL)
+		if (strstr(info->dlpi_name, told[i]) != NULL) {
 			call = CALL_LIBRARY;
+			name = told[i];
+		}
 	for (int i = 0; i < info->dlpi_phnum && call != 0; i++) {
 		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
 		uintptr_t from = info->dlpi_addr + segment->p_vaddr;
 
 		if (segment->p_type == PT_LOAD && (segment->p_flags & PF_X) != 0 && range_count < RANGES_MAX)
-			ranges[range_count++] = (Range){from, from + segment->p_memsz, call};
+			ranges[range_count++] = (Range){from, from + segment->p_memsz, call, name};
 	}
 	return 0;
 }
@@ -107,21 +111,22 @@ static bool below_root(int fd, char path[PATH_MAX])
 	return strncmp(path, root, root_size) == 0 && (path[root_size] == '/' || path[root_size] == '\0');
 }
 
-/* Counts the call. 0, or the effect that it is to have. */
-static uint32_t hit(uint32_t call, const char *name, const char *path)
+/* Counts the call if it is one of those. 0, or the effect that it is to have. */
+static uint32_t hit(const char *call, const char *path, const char *name)
 {
-	uint32_t number = ++control->count;
+	char what[sizeof(control->what)];
+	size_t most = sizeof(what) - strlen(call) - strlen(name) - 3;
+	uint32_t number;
 
+	snprintf(what, sizeof(what), "%s %s%s%s", call, strlen(path) > most ? path + strlen(path) - most : path,
+			 name[0] != '\0' ? "/" : "", name);
+	if (control->only[0] != '\0' && strstr(what, control->only) == NULL)
+		return 0;
+	number = ++control->count;
 	if (number < control->first || number > control->last)
 		return 0;
 	control->hits++;
-	if (call < CALL_MALLOC) {
-		const char *tail = strlen(path) > 60 ? path + strlen(path) - 60 : path;
-
-		snprintf(control->what, sizeof(control->what), "%s %s", name, tail);
-	} else {
-		snprintf(control->what, sizeof(control->what), "%s", name);
-	}
+	strcpy(control->what, what);
 	if (control->effect == EFFECT_KILL)
 		kill(getpid(), SIGKILL);
 	if (control->effect == EFFECT_SLOW)
@@ -134,8 +139,8 @@ static bool wanted(uint32_t call)
 	return control != NULL && control->armed != 0 && (control->calls & call) != 0 && !inside;
 }
 
-/* A call on a descriptor, or on a name in the directory that it is. */
-static uint32_t on_file(uint32_t call, const char *name, int fd)
+/* A call on a name in the directory that `fd` is; "": on that itself. */
+static uint32_t on_name(uint32_t call, const char *function, int fd, const char *name)
 {
 	char path[PATH_MAX];
 	uint32_t effect = 0;
@@ -145,13 +150,18 @@ static uint32_t on_file(uint32_t call, const char *name, int fd)
 		return 0;
 	inside = true;
 	if (below_root(fd, path))
-		effect = hit(call, name, path);
+		effect = hit(function, path + strlen(root), name);
 	inside = false;
 	errno = effect == EFFECT_FAIL ? control->error : saved;
 	return effect;
 }
 
-static uint32_t on_memory(const char *name, const void *caller)
+static uint32_t on_file(uint32_t call, const char *function, int fd)
+{
+	return on_name(call, function, fd, "");
+}
+
+static uint32_t on_memory(const char *function, const void *caller)
 {
 	uintptr_t address = (uintptr_t)caller;
 	uint32_t effect = 0;
@@ -161,7 +171,7 @@ static uint32_t on_memory(const char *name, const void *caller)
 	inside = true;
 	for (size_t i = 0; i < range_count; i++)
 		if (address >= ranges[i].from && address < ranges[i].to && (control->calls & ranges[i].call) != 0)
-			effect = hit(ranges[i].call, name, "");
+			effect = hit(function, ranges[i].name, "");
 	inside = false;
 	if (effect != 0)
 		errno = ENOMEM;
@@ -199,7 +209,7 @@ int open(const char *path, int flags, ...)
 	va_start(arguments, flags);
 	mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
 	va_end(arguments);
-	if (ours && hit(CALL_OPEN, "open", path) != 0) {
+	if (ours && hit("open", path + strlen(root), "") != 0) {
 		errno = control->error;
 		return -1;
 	}
@@ -215,7 +225,7 @@ int openat(int dir, const char *path, int flags, ...)
 	va_start(arguments, flags);
 	mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
 	va_end(arguments);
-	return on_file(CALL_OPEN, "openat", dir) != 0 ? -1 : next(dir, path, flags, mode);
+	return on_name(CALL_OPEN, "openat", dir, path) != 0 ? -1 : next(dir, path, flags, mode);
 }
 
 ssize_t read(int fd, void *buffer, size_t size)
@@ -310,21 +320,21 @@ int renameat(int from_dir, const char *from, int dir, const char *name)
 {
 	NEXT(renameat);
 
-	return on_file(CALL_RENAME, "renameat", dir) != 0 ? -1 : next(from_dir, from, dir, name);
+	return on_name(CALL_RENAME, "renameat", dir, name) != 0 ? -1 : next(from_dir, from, dir, name);
 }
 
 int unlinkat(int dir, const char *name, int flags)
 {
 	NEXT(unlinkat);
 
-	return on_file(CALL_UNLINK, "unlinkat", dir) != 0 ? -1 : next(dir, name, flags);
+	return on_name(CALL_UNLINK, "unlinkat", dir, name) != 0 ? -1 : next(dir, name, flags);
 }
 
 int mkdirat(int dir, const char *name, mode_t mode)
 {
 	NEXT(mkdirat);
 
-	return on_file(CALL_MKDIR, "mkdirat", dir) != 0 ? -1 : next(dir, name, mode);
+	return on_name(CALL_MKDIR, "mkdirat", dir, name) != 0 ? -1 : next(dir, name, mode);
 }
 
 int fstat(int fd, struct stat *status)
@@ -338,7 +348,7 @@ int fstatat(int dir, const char *name, struct stat *status, int flags)
 {
 	NEXT(fstatat);
 
-	return on_file(CALL_STAT, "fstatat", dir) != 0 ? -1 : next(dir, name, status, flags);
+	return on_name(CALL_STAT, "fstatat", dir, name) != 0 ? -1 : next(dir, name, status, flags);
 }
 
 int fstatvfs(int fd, struct statvfs *status)
@@ -352,5 +362,5 @@ int faccessat(int dir, const char *name, int mode, int flags)
 {
 	NEXT(faccessat);
 
-	return on_file(CALL_STAT, "faccessat", dir) != 0 ? -1 : next(dir, name, mode, flags);
+	return on_name(CALL_STAT, "faccessat", dir, name) != 0 ? -1 : next(dir, name, mode, flags);
 }

@@ -38,7 +38,8 @@ typedef struct Control {
 	int32_t error;
 	uint32_t first, last; /* which of the calls are hit, counted from 1 */
 	_Atomic uint32_t count, hits;
-	char what[96]; /* the last that was hit */
+	char what[192]; /* the last that was hit: "openat DIRECTORY/NAME", "malloc libjansson" */
+	char only[64];  /* unless empty: calls whose `what` has it are counted, and no others */
 } Control;
 
 #endif

@@ -15,7 +15,8 @@ plan skip_all => 'a preloaded object and the sanitizers want the same place' if 
 
 my $LONG = $ENV{GS_LONG};
 my $SIZE = 300_000;
-my $READ_ONLY = qr/sync|json|part|next|journal|objects/;    # a failure there may be that of a sync
+my $READ_ONLY = qr{sync|/journal|/objects|: (?!openat|fstatat|unlinkat)\S+ .*(?:json|part|next)};    # a failure there may be that of a sync
+my $MEMORY    = qr/: (?:malloc|calloc|realloc) /;
 
 # Each call of the program that touches a file has its wrapper in test/faults/calls.c.
 {
@@ -65,9 +66,10 @@ sub healthy {
     my ($what) = @_;
     my $now = soon(sub { worker_of($device) }) || 0;
     wrong("$what: the worker died:", (split /\n/, $device->log)[-1]) if $now != $worker;
+    $worker = $now;
     my $reply = get($read);
     # Without memory for one revocation the device refuses all that was issued before it; whoever asks again gets another ticket.
-    if ($reply->{status} == 401 && $what =~ /: malloc/ && $reply->{body} =~ /"ticket_revoked"/) {
+    if ($reply->{status} == 401 && $what =~ $MEMORY && $reply->{body} =~ /"ticket_revoked"/) {
         soon(sub { $read = designation($ann, $standing); $reply = get($read); return $reply->{status} == 200 });
     }
     wrong("$what: another download: $reply->{status} $reply->{curl_error} " . substr $reply->{body}, 0, 200)
@@ -76,14 +78,17 @@ sub healthy {
     return;
 }
 
+# What an upload may be answered: for want of memory never that the disk has failed.
+sub clean_of { my ($what) = @_; return $what =~ $MEMORY ? qr/^(?:20[12]|50[37])$/ : qr/^(?:20[12]|50[037])$/ }
+
 # A try has ended with this answer: right, and is the next one as it should be?
 sub upload_is_clean {
     my ($what, $upload, $reply, $try) = @_;
     my $outcome = $history->heard($upload, $reply);
     wrong("$what: $reply->{status} $reply->{body}")
-        if $reply->{status} && !($reply->{status} =~ /^(?:20[12]|50[037])$/ && ($outcome eq 'ok' || ($reply->{json} || {})->{code}));
+        if $reply->{status} && !($reply->{status} =~ clean_of($what) && ($outcome eq 'ok' || ($reply->{json} || {})->{code}));
     # It may have been stored, and there was no memory to say so: then it is, and asking again says it.
-    my $untold = $what =~ /malloc/ && (($reply->{json} || {})->{code} // q{}) eq 'unavailable' && @{ files_of($upload) };
+    my $untold = $what =~ $MEMORY && (($reply->{json} || {})->{code} // q{}) eq 'unavailable' && @{ files_of($upload) };
     wrong("$what: left behind after $reply->{status}: @{files_of($upload)}")
         if $outcome eq 'failed' && !$untold && !soon(sub { !@{ files_of($upload) } });
     healthy($what);
@@ -187,7 +192,7 @@ sub sweep_get {
             my ($what, undef, $reply) = @_;
             my $whole = $reply->{curl} == 0 && $reply->{status} == 200;
             wrong("$what: other bytes with 200") if $whole && sha256_hex($reply->{body}) ne $standing->{sha256};
-            wrong("$what: $reply->{status}") if !$whole && $reply->{status} !~ /^(?:0|200|50[03])$/;
+            wrong("$what: $reply->{status}") if !$whole && $reply->{status} !~ ($what =~ $MEMORY ? qr/^(?:0|200|503)$/ : qr/^(?:0|200|50[03])$/);
             healthy($what);
         });
 }
@@ -211,6 +216,30 @@ sub sweep_delete {
         });
 }
 
+# Of what is stored, by who has its upload ticket: the same bytes are a success, others are none, and either leaves it as it is.
+my $others = spit(scratch('others') . '/bytes', 'x' x $SIZE);
+sub sweep_again {
+    my ($name, $arm, $least, $step) = @_;
+    for my $act ([ 'the same', qr/^201$/, sub { put($standing, $standing->{file}) } ],
+        [ 'other bytes', qr/^409$/, sub { put($standing, $others) } ],
+        [ 'a part',      qr/^201$/, sub { put_in_parts($standing) } ],
+        [ 'DELETE',      qr/^409$/, sub { http('DELETE', $standing->{url}, token => $standing->{ticket}) } ])
+    {
+        my ($what_is_done, $right, $do) = @{$act};
+        sweep("again, $what_is_done, $name", $arm, least => $least, step => $step, prepare => sub { },
+            try => $do,
+            check => sub {
+                my ($what, undef, $reply) = @_;
+                my $failed = $what =~ $MEMORY ? qr/^(?:0|503)$/ : qr/^(?:0|50[03])$/;
+                wrong("$what: $reply->{status} $reply->{body}") if $reply->{status} !~ $right && $reply->{status} !~ $failed;
+                healthy($what);
+                my $again = $do->();
+                wrong("$what: again: $again->{status} $again->{body}") if $again->{status} !~ $right;
+            });
+    }
+    return;
+}
+
 my $FILES = GroupShare::Faults::files();
 my @plain = grep { !/sync/ } split ' ', $FILES;
 sweep_put('EIO', { calls => $FILES, effect => 'fail', error => EIO }, 15, 5);
@@ -218,14 +247,16 @@ sweep_put('no room', { calls => 'open write allocate rename mkdir', effect => 'f
 sweep_put('no room at a sync', { calls => 'sync sync_dir', effect => 'fail', error => ENOSPC }, 5, 2);
 sweep_put('EINTR', { calls => 'read write allocate sync sync_dir', effect => 'fail', error => EINTR }, 6, 3);
 sweep_put('short', { calls => 'read write', effect => 'short' }, 2);
-sweep_put('no memory', { calls => 'malloc', effect => 'fail' }, 3);
+sweep_put('no memory', { calls => 'malloc', effect => 'fail' }, 3, 10);
 sweep_patch('EIO', { calls => "@plain", effect => 'fail', error => EIO }, 15, 10);
 sweep_patch('short', { calls => 'read write', effect => 'short' }, 2);
-sweep_patch('no memory', { calls => 'malloc', effect => 'fail' }, 3);
+sweep_patch('no memory', { calls => 'malloc', effect => 'fail' }, 3, 20);
 sweep_get($_->[0], $_->[1], 3, 3)
     for [ 'no descriptor', { calls => $FILES, effect => 'fail', error => EMFILE } ],
     [ 'EINTR', { calls => $FILES, effect => 'fail', error => EINTR } ], [ 'short', { calls => 'read', effect => 'short' } ],
     [ 'no memory', { calls => 'malloc', effect => 'fail' } ];
+sweep_again('EIO',       { calls => $FILES,   effect => 'fail', error => EIO }, 3, 3);
+sweep_again('no memory', { calls => 'malloc', effect => 'fail' }, 1, 10);
 sweep_delete('EIO', { calls => join(' ', grep { $_ ne 'stat' } split ' ', $FILES), effect => 'fail', error => EIO }, 4);
 
 if ($LONG) {
@@ -234,6 +265,7 @@ if ($LONG) {
     sweep_patch('EINTR', { calls => 'read write allocate sync sync_dir', effect => 'fail', error => EINTR });
     sweep_put('no memory for libraries', { calls => 'library', effect => 'fail' });
     sweep_patch('no memory for libraries', { calls => 'library', effect => 'fail' });
+    sweep_again('no memory for libraries', { calls => 'library', effect => 'fail' });
     sweep_get('no memory for libraries', { calls => 'library', effect => 'fail' });
     sweep_delete('no memory', { calls => 'malloc', effect => 'fail' });
 }
@@ -277,11 +309,28 @@ sweep_scrub($_->[0], $_->[1])
 delete @{ $device->{config}{storage} }{qw(scrub_rate_bytes scrub_interval_ms)};
 $device->{config}{storage}{scrub_rate_bytes} = 0;
 
-# The start, with a journal to replay: one that fails loses nothing.
+# A start looks at every object and directory of objects: its calls are the same ones each time only when those are. But the standing one.
+sub clear {
+    my @there = grep { $_->{share} ne $standing->{share} && @{ files_of($_) } } map { $_->{upload} } values %{ $history->{of} };
+    $history->delete($_) for @there;
+    wrong('not deleted') if !soon(sub { !grep { @{ files_of($_) } } @there });
+    return;
+}
+
+sub few_directories {
+    my ($but) = @_;
+    rmdir $_ for grep { !m{/\Q$but\E$} } glob "$device->{root}/objects/??";    # refused where something is
+    return;
+}
+
+# The start, with a journal to replay: one that fails loses nothing. `entry`: only at what belongs to that entry.
 sub sweep_start {
-    my ($name, $arm, $step) = @_;
+    my ($name, $arm, %o) = @_;
     return if !in_part("start, $name");
     @wrong = ();
+    my ($step, @met) = ($o{step} || 1);
+    fresh();
+    clear();
     my ($hit, $n, $ended) = (0, first_number(), 0);
     while ($n < 400 && !time_is_up()) {
         fresh();             # the last failure may have hit the end of a receipt, which the next start repeats; and no scrub renames anything
@@ -291,9 +340,11 @@ sub sweep_start {
         $history->heard($u, put($u, $u->{file}));
         $faults->disarm;
         $device->kill9;
-        $faults->arm(%{$arm}, first => $n);
+        few_directories(substr $u->{object}, 0, 2);
+        $faults->arm(%{$arm}, first => $n, only => $o{entry} ? $u->{object} : '');
         my $started = eval { $device->start };
         my ($count, $hits, $what) = $faults->disarm;
+        push @met, $what =~ s/\Q$u->{object}/OBJECT/r;
         $device->start if !$started;    # it has ended and said why; whoever watches over it starts it again
         ($worker, $idle) = (worker_of($device), 100);
         $ended = !$hits;
@@ -302,15 +353,19 @@ sub sweep_start {
         wrong("call $n, $what: not stored") if !soon(sub { share_state($u) eq 'stored' });
         healthy("$name, call $n: $what");
         $history->{of}{ $u->{share} }{state} = 'kept';
+        clear();
         $n += $step;
     }
-    return swept("start, $name", $hit, $step, $ended, $n, 20);
+    ok(!!grep({ $_ eq $o{entry} } @met), "start, $name: $o{entry} was among the calls") || diag(join "\n", @met) if $o{entry};
+    return swept("start, $name", $hit, $step, $ended, $n, $o{least} || 20);
 }
-# 19 to 21 are looks at where an entry's data are: what can't be looked at is not missing.
-sweep_start('EIO', { calls => $FILES, effect => 'fail', error => EIO }, $LONG ? 1 : 10);
+# What can't be looked at is not missing.
+sweep_start('EIO at an entry', { calls => $FILES, effect => 'fail', error => EIO }, entry => 'fstatat /staging/OBJECT', least => 3);
+sweep_start('EIO', { calls => $FILES, effect => 'fail', error => EIO }, step => $LONG ? 1 : 30);
 if ($LONG) {
-    sweep_start('no memory', { calls => 'malloc', effect => 'fail' }, 1);
-    sweep_start('EINTR', { calls => 'read write sync sync_dir', effect => 'fail', error => EINTR }, 1);
+    sweep_start('no memory', { calls => 'malloc', effect => 'fail' });
+    sweep_start('no memory for libraries', { calls => 'library', effect => 'fail' });
+    sweep_start('EINTR', { calls => 'read write sync sync_dir', effect => 'fail', error => EINTR }, least => 5);
 }
 
 # A disk that fails from call N on: never a wrong promise, and with a new disk beneath it nothing is left but what was promised.

@@ -6,7 +6,7 @@
 #     my $faults = GroupShare::Faults->new;
 #     my $device = add_device(..., env => $faults->env);  $faults->below($device);
 #     $faults->arm(calls => 'write sync', effect => 'fail', error => EIO, first => 3);
-#     my ($count, $hits, $what) = $faults->disarm;
+#     my ($count, $hits, $what) = $faults->disarm;    # "write .../staging/0190a5b2-...", "malloc libjansson"
 package GroupShare::Faults;
 
 use strict;
@@ -22,7 +22,7 @@ my $ENDLESS = 0xffffffff;
 
 sub new {
     my ($class) = @_;
-    my $self = bless { file => spit(scratch('faults') . '/control', "\0" x 128) }, $class;
+    my $self = bless { file => spit(scratch('faults') . '/control', "\0" x 288) }, $class;
     open $self->{fh}, '+<:raw', $self->{file} or croak "$self->{file}: $!";
     return $self;
 }
@@ -43,16 +43,18 @@ sub _put {
     return;
 }
 
-# From now on calls `first` to `last` (default: first; 0: all that follow) of the kinds have the effect.
+# From now on calls `first` to `last` (default: first; 0: all that follow) of the kinds have the effect. `only`: none but those in whose
+# description, as disarm gives it, that stands are counted, so that a call is found by what it is, wherever other code moves it.
 sub arm {
     my ($self, %o) = @_;
     my $mask = 0;
     $mask |= $CALL{$_} // croak "no kind of call: $_" for split ' ', $o{calls};
     my $first = $o{first} || 1;
     my $last  = defined $o{last} ? $o{last} || $ENDLESS : $first;
+    croak "too long: $o{only}" if length($o{only} // '') > 63;
     $self->_put(0, pack 'L', 0);
-    $self->_put(4, pack 'L L l L L L L a96', $mask, $EFFECT{ $o{effect} } || croak("no effect: $o{effect}"),
-        $o{error} || 0, $first, $last, 0, 0, '');
+    $self->_put(4, pack 'L L l L L L L a192 a64', $mask, $EFFECT{ $o{effect} } || croak("no effect: $o{effect}"),
+        $o{error} || 0, $first, $last, 0, 0, '', $o{only} // '');
     $self->_put(0, pack 'L', 1);
     return;
 }
@@ -61,7 +63,7 @@ sub arm {
 sub state {
     my ($self) = @_;
     sysseek $self->{fh}, 24, 0 or croak "$self->{file}: $!";
-    sysread($self->{fh}, my $bytes, 104) == 104 or croak "$self->{file}: $!";
+    sysread($self->{fh}, my $bytes, 200) == 200 or croak "$self->{file}: $!";
     return unpack 'L L Z*', $bytes;
 }
 
