@@ -6,15 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-static GsBlock *add_block(GsBlocks *blocks, size_t block_size)
+static GsBlock *new_block(GsBlocks *spare, size_t block_size)
 {
-	GsBlock *block = malloc(sizeof(*block) + block_size);
+	GsBlock *block = spare->first;
+
+	if (block != NULL) {
+		spare->first = block->next;
+		if (spare->first == NULL)
+			spare->last = NULL;
+	} else {
+		block = malloc(sizeof(*block) + block_size);
+		if (block == NULL)
+			return NULL;
+		block->size = block_size;
+	}
+	block->next = NULL;
+	block->used = 0;
+	return block;
+}
+
+static GsBlock *add_block(GsBlocks *blocks, GsBlocks *spare, size_t block_size, uint64_t at)
+{
+	GsBlock *block = new_block(spare, block_size);
+	size_t to_boundary = block_size - (size_t)(at % block_size);
 
 	if (block == NULL)
 		return NULL;
-	block->next = NULL;
-	block->used = 0;
-	block->size = block_size;
+	block->limit = block->size < to_boundary ? block->size : to_boundary;
 	if (blocks->last != NULL)
 		blocks->last->next = block;
 	else
@@ -23,7 +41,8 @@ static GsBlock *add_block(GsBlocks *blocks, size_t block_size)
 	return block;
 }
 
-size_t gs_blocks_append(GsBlocks *blocks, size_t block_size, const uint8_t *bytes, size_t size)
+size_t gs_blocks_append(GsBlocks *blocks, GsBlocks *spare, size_t block_size, uint64_t at, const uint8_t *bytes,
+						size_t size)
 {
 	size_t left = size;
 
@@ -31,11 +50,11 @@ size_t gs_blocks_append(GsBlocks *blocks, size_t block_size, const uint8_t *byte
 		GsBlock *block = blocks->last;
 		size_t part;
 
-		if (block == NULL || block->used == block->size)
-			block = add_block(blocks, block_size);
+		if (block == NULL || block->used == block->limit)
+			block = add_block(blocks, spare, block_size, at + (size - left));
 		if (block == NULL)
 			break;
-		part = block->size - block->used < left ? block->size - block->used : left;
+		part = block->limit - block->used < left ? block->limit - block->used : left;
 		memcpy(block->bytes + block->used, bytes, part);
 		block->used += part;
 		blocks->bytes += part;
@@ -47,9 +66,34 @@ size_t gs_blocks_append(GsBlocks *blocks, size_t block_size, const uint8_t *byte
 
 void gs_blocks_move(GsBlocks *from, GsBlocks *to)
 {
+	GsBlock *last = from->last;
+
 	assert(to->first == NULL);
 	*to = *from;
 	*from = (GsBlocks){0};
+	if (last == NULL || last->used == last->limit || to->first == last)
+		return;
+	to->last = to->first;
+	while (to->last->next != last)
+		to->last = to->last->next;
+	to->last->next = NULL;
+	to->bytes -= last->used;
+	*from = (GsBlocks){.first = last, .last = last, .bytes = last->used};
+}
+
+/* In front, so that what the processor may still have in its cache is taken first. */
+size_t gs_blocks_recycle(GsBlocks *blocks, GsBlocks *spare)
+{
+	size_t bytes = blocks->bytes;
+
+	if (blocks->first != NULL) {
+		blocks->last->next = spare->first;
+		if (spare->first == NULL)
+			spare->last = blocks->last;
+		spare->first = blocks->first;
+	}
+	*blocks = (GsBlocks){0};
+	return bytes;
 }
 
 size_t gs_blocks_clear(GsBlocks *blocks)

@@ -121,7 +121,7 @@ void gs_put_paid(GsPaced *paced)
 static void write_done(void *owner)
 {
 	GsPut *put = owner;
-	size_t written = gs_blocks_clear(&put->writing);
+	size_t written = gs_blocks_recycle(&put->writing, &put->spare);
 
 	put->running = false;
 	gs_offset_write(&put->offset, written);
@@ -206,7 +206,12 @@ void gs_put_data(GsStream *stream, const uint8_t *bytes, size_t size)
 		gs_stream_consume(stream, size);
 		gs_put_fail(put, &gs_put_size_mismatch);
 	} else {
-		size_t taken = gs_blocks_append(&put->filling, (size_t)put->store->settings->io_buffer_bytes, bytes, size);
+		uint64_t block = (uint64_t)put->store->settings->io_buffer_bytes;
+		size_t taken;
+
+		if (block > put->offset.size)
+			block = put->offset.size;
+		taken = gs_blocks_append(&put->filling, &put->spare, (size_t)block, put->offset.received - size, bytes, size);
 
 		if (taken < size) {
 			gs_stream_consume(stream, size - taken);

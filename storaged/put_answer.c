@@ -101,6 +101,7 @@ void gs_put_free(GsPut *put)
 	assert(!put->running && !put->claimed && !put->staged && put->wait.receipt == NULL);
 	gs_blocks_clear(&put->filling);
 	gs_blocks_clear(&put->writing);
+	gs_blocks_clear(&put->spare);
 	EVP_MD_CTX_free(put->digest);
 	EVP_MD_CTX_free(put->sum);
 	free(put->place);

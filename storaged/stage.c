@@ -20,8 +20,12 @@
 #include "storaged/journal.h"
 #include "storaged/progress.h"
 
-/* Dirty bytes of one upload that may wait for the disk: write-back starts after as many, so the last fsync is short. */
-#define WRITE_BEHIND_BYTES ((uint64_t)8 << 20)
+/*
+ * Write-back starts every FLUSH_BYTES, so the last fsync is short; WRITE_BEHIND_BYTES of one upload may wait for the
+ * disk: enough that it never idles while bytes are received and hashed.
+ */
+#define FLUSH_BYTES ((uint64_t)8 << 20)
+#define WRITE_BEHIND_BYTES ((uint64_t)64 << 20)
 
 static GsStageResult failed(GsStage *stage, GsStageResult result, int error)
 {
@@ -68,18 +72,20 @@ GsStageResult gs_stage_open(GsStage *stage, const GsDisk *disk, const GsUuid *ob
 	return allocate(stage);
 }
 
-/* Starts write-back of the newest window and waits for the one before it. */
+/* Starts write-back of what is newest and waits for what is so far behind that the disk should long have it. */
 static int write_behind(GsStage *stage)
 {
 	const unsigned wait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-	uint64_t from = stage->flushing_bytes, before = stage->flushed_bytes;
+	uint64_t from = stage->flushing_bytes, before = stage->flushed_bytes, until = before;
 
-	if (stage->written_bytes - from < WRITE_BEHIND_BYTES)
+	if (stage->written_bytes - from < FLUSH_BYTES)
 		return 0;
+	if (stage->written_bytes - before > WRITE_BEHIND_BYTES)
+		until = stage->written_bytes - WRITE_BEHIND_BYTES;
 	stage->flushing_bytes = stage->written_bytes;
-	stage->flushed_bytes = from;
+	stage->flushed_bytes = until;
 	if (sync_file_range(stage->fd, (off64_t)from, (off64_t)(stage->written_bytes - from), SYNC_FILE_RANGE_WRITE) != 0 ||
-		(from > before && sync_file_range(stage->fd, (off64_t)before, (off64_t)(from - before), wait) != 0))
+		(until > before && sync_file_range(stage->fd, (off64_t)before, (off64_t)(until - before), wait) != 0))
 		return errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP ? 0 : errno;
 	return 0;
 }

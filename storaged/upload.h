@@ -61,7 +61,7 @@ typedef struct GsPut {
 	struct GsPut *successor, *predecessor;
 	GsJob job;
 	GsOffset offset;
-	GsBlocks filling, writing;
+	GsBlocks filling, writing, spare;
 	bool expects; /* a digest was promised */
 	uint8_t expected[GS_SHA256_BYTES];
 	bool staged;    /* `stage` was opened, its bytes are counted */

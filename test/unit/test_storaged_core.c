@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* objects: storaged/range.o storaged/offset.o storaged/condition.o storaged/disposition.o storaged/codec.o */
 /* objects: storaged/digest_field.o storaged/structured.o */
-/* objects: storaged/uuid.o storaged/sidecar.o storaged/blocks.o storaged/active.o */
+/* objects: storaged/uuid.o storaged/sidecar.o storaged/active.o */
 /* objects: storaged/patch_head.o storaged/progress.o storaged/disk.o daemon/json_text.o */
 /* libs: cmocka jansson libcrypto */
-/* The storage daemon's pure cores: ranges, conditions, offsets, encodings, sidecars, blocks, claims. */
+/* The storage daemon's pure cores: ranges, conditions, offsets, encodings, sidecars, claims. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,6 @@
 #include <cmocka.h>
 
 #include "storaged/active.h"
-#include "storaged/blocks.h"
 #include "storaged/codec.h"
 #include "storaged/condition.h"
 #include "storaged/digest_field.h"
@@ -279,54 +278,6 @@ static void test_sidecar(void **state)
 	assert_true(told.terminal.text[0] == '\0' && told.name[0] == '\0');
 }
 
-/* A setting that changes during an upload: blocks stay as large as they were made. */
-static void test_blocks_resized(void **state)
-{
-	static const size_t sizes[] = {64, 256, 16, 100};
-	uint8_t bytes[40];
-	GsBlocks blocks = {0};
-	size_t seen = 0;
-
-	(void)state;
-	memset(bytes, 'x', sizeof(bytes));
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		assert_int_equal(gs_blocks_append(&blocks, sizes[i], bytes, sizeof(bytes)), sizeof(bytes));
-	for (const GsBlock *block = blocks.first; block != NULL; block = block->next) {
-		assert_true(block->used <= block->size);
-		seen += block->used;
-	}
-	assert_int_equal(blocks.first->used, 64);
-	assert_int_equal(seen, 4 * sizeof(bytes));
-	assert_int_equal(gs_blocks_clear(&blocks), 4 * sizeof(bytes));
-}
-
-static void test_blocks(void **state)
-{
-	GsBlocks blocks = {0}, moved = {0};
-	uint8_t bytes[1000], *at = bytes;
-	size_t count = 0;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (uint8_t)(i * 7);
-	assert_int_equal(gs_blocks_append(&blocks, 64, bytes, 1), 1);
-	assert_int_equal(gs_blocks_append(&blocks, 64, bytes + 1, 999), 999);
-	assert_int_equal(gs_blocks_append(&blocks, 64, bytes, 0), 0);
-	assert_int_equal(blocks.bytes, 1000);
-	gs_blocks_move(&blocks, &moved);
-	assert_null(blocks.first);
-	assert_int_equal(blocks.bytes, 0);
-	for (const GsBlock *block = moved.first; block != NULL; block = block->next, count++) {
-		assert_true(block->used <= 64);
-		assert_memory_equal(block->bytes, at, block->used);
-		at += block->used;
-	}
-	assert_int_equal(at - bytes, 1000);
-	assert_int_equal(count, 16);
-	assert_int_equal(gs_blocks_clear(&moved), 1000);
-	assert_int_equal(gs_blocks_clear(&moved), 0);
-}
-
 static void test_active(void **state)
 {
 	static GsActiveTable table;
@@ -475,11 +426,10 @@ static void test_progress(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_range),       cmocka_unit_test(test_condition),  cmocka_unit_test(test_offset),
-		cmocka_unit_test(test_disposition), cmocka_unit_test(test_codec),      cmocka_unit_test(test_uuid),
-		cmocka_unit_test(test_sidecar),     cmocka_unit_test(test_blocks),     cmocka_unit_test(test_blocks_resized),
-		cmocka_unit_test(test_active),      cmocka_unit_test(test_patch_head), cmocka_unit_test(test_progress),
-		cmocka_unit_test(test_structured)};
+		cmocka_unit_test(test_range),       cmocka_unit_test(test_condition), cmocka_unit_test(test_offset),
+		cmocka_unit_test(test_disposition), cmocka_unit_test(test_codec),     cmocka_unit_test(test_uuid),
+		cmocka_unit_test(test_sidecar),     cmocka_unit_test(test_active),    cmocka_unit_test(test_patch_head),
+		cmocka_unit_test(test_progress),    cmocka_unit_test(test_structured)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
