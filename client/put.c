@@ -201,7 +201,7 @@ static int run(GsPut *put, json_t **stored, bool *already)
 			return box->error.status;
 		attempt = put->moved ? 1 : attempt + 1;
 		put->moved = false;
-		if (next != GS_PUT_RENEW && attempt <= ATTEMPTS_MAX)
+		if (next == GS_PUT_SAME && attempt <= ATTEMPTS_MAX)
 			pause_for_device(put, attempt);
 	}
 	return box->error.status;

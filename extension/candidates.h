@@ -18,7 +18,9 @@ typedef struct GsQuestion {
 	const pg_uuid_t *share; /* whose groups' policy decides; NULL: none */
 	GsOrigin origin;
 	int64 size;
-	ArrayType *avoid; /* text[] of device names */
+	ArrayType *avoid;        /* text[] of device names */
+	const char *left_device; /* the one that a moved upload leaves; NULL: none */
+	const char *left_for;    /* why, constant text */
 } GsQuestion;
 
 typedef struct GsCandidate {

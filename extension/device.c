@@ -243,7 +243,7 @@ Datum gs_device_announce(PG_FUNCTION_ARGS)
 	gs_reply_text(&reply, "device_name", device.name);
 	gs_reply_int64(&reply, "now", now_us);
 	gs_reply_jsonb(&reply, "keys", read_keys(&device));
-	gs_reply_jsonb(&reply, "work", work);
+	gs_reply_jsonb(&reply, "work", gs_inventory_add_work(&device.id, work));
 	gs_plan_close();
 	PG_RETURN_JSONB_P(gs_reply_end(&reply));
 }

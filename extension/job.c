@@ -3,7 +3,7 @@
  * Jobs of a DBA, each a row that the worker takes one step further at a time:
  *   drain          every copy leaves the device, `pace` at a time; decommission: likewise, then shuts it out
  *   lose           every copy on a device that will not come back becomes missing, so that others are made
- *   rebalance      copies leave the fullest device until none is fuller than the average by REBALANCE_PERCENT
+ *   rebalance      copies leave the fullest device until none is much fuller than the average (rebalance.c)
  *   copies         every stored share is held against its plan, for instance after the plan was changed
  * A step only marks copies or puts shares into copy_need; replica.c does the rest. What is left is always read from the
  * catalog, so a job resumes by itself, and it ends when nothing is left.
@@ -18,11 +18,12 @@
 #include "copy.h"
 #include "errcodes.h"
 #include "plan.h"
+#include "rebalance.h"
 #include "replica.h"
 #include "request.h"
 
 #define JOBS_MOST 16
-#define REBALANCE_PERCENT 5
+#define PACE_MOST 10000
 
 typedef struct Job {
 	int64 id;
@@ -93,47 +94,6 @@ static GsPlan walk_plan = {
 	.types = {INT8OID, INT8OID},
 };
 
-/* The copies that the fullest device can give away without falling below the average, the smallest last, to a device
- * below it that has no copy of the share. None while some are still on their way, and none that has just found no
- * place (it is in copy_need until its pause is over): so the job ends also when nothing can be moved. A device's load
- * is what lies there and is promised by its ledger row, without what is to be deleted or bad: those copies are few and
- * have an index, while the sum of all copies would read the whole catalog at each step. */
-static GsPlan balance_plan = {
-	.sql =
-		"WITH load AS (SELECT d.id, l.capacity_bytes::numeric AS capacity, l.held_bytes + l.reserved_bytes"
-		"     - (SELECT coalesce(sum(s.size_bytes), 0) FROM groupshare.share_copy c"
-		"     JOIN groupshare.share s ON s.id = c.share_id WHERE c.device_id = d.id AND c.stored_at IS NOT NULL"
-		"     AND c.state IN ('quarantined', 'missing', 'abandoned')) AS bytes"
-		"   FROM groupshare.device d JOIN groupshare.device_ledger l ON l.device_id = d.id"
-		"   WHERE d.state = 'active' AND l.epoch IS NOT NULL AND l.capacity_bytes > 0"
-		"     AND NOT EXISTS (SELECT 1 FROM groupshare.share_copy c JOIN groupshare.device a ON a.id = c.device_id"
-		"       WHERE c.leaving AND c.state = 'stored' AND a.state = 'active')),"
-		" average AS (SELECT sum(bytes) / sum(capacity) AS used FROM load),"
-		" fullest AS (SELECT load.id, load.bytes - average.used * load.capacity AS excess FROM load, average"
-		"   WHERE load.bytes / load.capacity > average.used + $2 / 100.0"
-		"   ORDER BY load.bytes / load.capacity DESC, load.id LIMIT 1),"
-		" ordered AS (SELECT c.object, f.excess, sum(s.size_bytes) OVER (ORDER BY s.size_bytes DESC, c.object) AS total"
-		"   FROM fullest f JOIN groupshare.share_copy c ON c.device_id = f.id AND c.state = 'stored'"
-		"   JOIN groupshare.share s ON s.id = c.share_id WHERE s.size_bytes BETWEEN 1 AND f.excess"
-		"     AND NOT EXISTS (SELECT 1 FROM groupshare.copy_need n WHERE n.share_id = s.id)"
-		"     AND EXISTS (SELECT 1 FROM load r, average a WHERE r.bytes / r.capacity < a.used AND NOT EXISTS"
-		"       (SELECT 1 FROM groupshare.share_copy o WHERE o.share_id = s.id AND o.device_id = r.id"
-		"         AND o.state IN ('pending', 'stored', 'quarantined', 'missing')))),"
-		" chosen AS (SELECT c.object FROM ordered o JOIN groupshare.share_copy c ON c.object = o.object"
-		"   JOIN groupshare.share s ON s.id = c.share_id WHERE o.total <= o.excess ORDER BY o.total LIMIT $1"
-		"   FOR NO KEY UPDATE OF s SKIP LOCKED),"
-		" marked AS (UPDATE groupshare.share_copy c SET leaving = true FROM chosen WHERE c.object = chosen.object"
-		"   RETURNING c.share_id)"
-		" INSERT INTO groupshare.copy_need (share_id) SELECT share_id FROM marked"
-		" ON CONFLICT (share_id) DO UPDATE SET not_before = now()",
-	.types = {INT8OID, INT4OID},
-};
-
-static GsPlan balancing_plan = {
-	.sql = "SELECT 1 FROM groupshare.share_copy c JOIN groupshare.device d ON d.id = c.device_id"
-		   " WHERE c.leaving AND c.state = 'stored' AND d.state = 'active'",
-};
-
 static GsPlan moved_plan = {
 	.sql = "UPDATE groupshare.job SET moved = moved + $2 WHERE id = $1",
 	.types = {INT8OID, INT8OID},
@@ -200,10 +160,9 @@ static bool step_lose(const Job *job)
 
 static bool step_rebalance(const Job *job)
 {
-	uint64 moved =
-		gs_plan_run(&balance_plan, (Datum[]){Int64GetDatum(job->pace), Int32GetDatum(REBALANCE_PERCENT)}, NULL, 0);
+	uint64 moved = gs_rebalance_step(job->pace);
 
-	if (moved == 0 && gs_plan_run(&balancing_plan, NULL, NULL, 1) == 0)
+	if (moved == 0 && !gs_rebalance_under_way())
 		end(job, "done");
 	return count_moved(job, moved);
 }
@@ -268,14 +227,18 @@ static GsPlan silence_plan = {
 	.types = {UUIDOID},
 };
 
+static GsPlan extent_plan = {
+	.sql = "SELECT count(*), coalesce(sum(s.size_bytes), 0)::bigint"
+		   " FROM groupshare.share_copy c JOIN groupshare.share s ON s.id = c.share_id"
+		   " WHERE c.state = 'stored' AND ($1 IS NULL OR c.device_id = $1)",
+	.types = {UUIDOID},
+};
+
 static GsPlan insert_plan = {
 	.sql = "INSERT INTO groupshare.job (kind, device_id, dry_run, pace, state, ended_at, copies, bytes)"
-		   " SELECT $1, $2, $3, $4, CASE WHEN $3 THEN 'done' ELSE 'running' END, CASE WHEN $3 THEN now() END,"
-		   "   count(*), coalesce(sum(s.size_bytes), 0)::bigint"
-		   " FROM groupshare.share_copy c JOIN groupshare.share s ON s.id = c.share_id"
-		   " WHERE c.state = 'stored' AND ($2 IS NULL OR c.device_id = $2)"
+		   " VALUES ($1, $2, $3, $4, CASE WHEN $3 THEN 'done' ELSE 'running' END, CASE WHEN $3 THEN now() END, $5, $6)"
 		   " ON CONFLICT DO NOTHING RETURNING id",
-	.types = {TEXTOID, UUIDOID, BOOLOID, INT4OID},
+	.types = {TEXTOID, UUIDOID, BOOLOID, INT4OID, INT8OID, INT8OID},
 };
 
 /* What a job of a device begins with: nothing new goes there; to one that is lost nobody is sent any more. */
@@ -288,11 +251,23 @@ static void close_device(const char *kind, const pg_uuid_t *device)
 		gs_plan_run(&silence_plan, values, NULL, 0);
 }
 
+/* The copies, and their bytes, that a job is about to move or to look at. */
+static GsExtent extent(const char *kind, const pg_uuid_t *device)
+{
+	if (strcmp(kind, "rebalance") == 0)
+		return gs_rebalance_extent();
+	gs_plan_run(&extent_plan, (Datum[]){device != NULL ? UUIDPGetDatum(device) : (Datum)0}, device != NULL ? " " : "n",
+				0);
+	return (GsExtent){.copies = gs_result_int64(0, 1), .bytes = gs_result_int64(0, 2)};
+}
+
 static int64 start(const char *kind, const char *device_name, bool dry_run, int32 pace)
 {
-	Datum values[] = {CStringGetTextDatum(kind), (Datum)0, BoolGetDatum(dry_run), Int32GetDatum(pace)};
-	const char nulls[] = {' ', device_name == NULL ? 'n' : ' ', ' ', ' '};
-	pg_uuid_t *device;
+	Datum values[] = {CStringGetTextDatum(kind), (Datum)0, BoolGetDatum(dry_run),
+					  Int32GetDatum(pace),       (Datum)0, (Datum)0};
+	const char nulls[] = {' ', device_name == NULL ? 'n' : ' ', ' ', ' ', ' ', ' '};
+	pg_uuid_t *device = NULL;
+	GsExtent all;
 	int64 id;
 
 	if (device_name != NULL) {
@@ -304,6 +279,9 @@ static int64 start(const char *kind, const char *device_name, bool dry_run, int3
 		if (!dry_run)
 			close_device(kind, device);
 	}
+	all = extent(kind, device);
+	values[4] = Int64GetDatum(all.copies);
+	values[5] = Int64GetDatum(all.bytes);
 	if (gs_plan_run(&insert_plan, values, nulls, 0) == 0)
 		ereport(ERROR, (errcode(GS_ERR_CONFLICT), errmsg("such a job runs already"),
 						errhint("SELECT * FROM groupshare.jobs; groupshare.cancel_job() ends one.")));
@@ -322,6 +300,8 @@ Datum gs_start_job(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
 		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("kind, dry_run and pace must not be null")));
+	if (PG_GETARG_INT32(3) < 1 || PG_GETARG_INT32(3) > PACE_MOST)
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("pace must be between 1 and %d", PACE_MOST)));
 	kind = find_kind(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	device = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	if ((device != NULL) != kind->of_device)

@@ -21,7 +21,8 @@
  * behind, read by its backend only afterwards, would take the place of a newer one: connected_at tells them apart.
  *
  * refused_at: a terminal came back and asked for another device than this one, probably because of a 507. What the
- * device says next counts more than that, so each report clears it.
+ * device says counts more than that, so reports clear it; not those of the first interval, since a device reports at
+ * once when it answers 507, and its disk may say to have room that it does not give (a quota, say).
  *
  * Lock order: a ledger row is the last lock that a transaction takes, see reservation.c.
  */
@@ -65,7 +66,8 @@ static GsPlan recount_plan = {
 
 static GsPlan report_plan = {
 	.sql = "UPDATE groupshare.device_ledger SET capacity_bytes = $3, free_bytes = $4, staged_bytes = $5,"
-		   " read_only = $6, settled_bytes = 0, refused_at = NULL, reported_at = now()"
+		   " read_only = $6, settled_bytes = 0, reported_at = now(), refused_at = CASE WHEN refused_at"
+		   "   > now() - report_interval_ms * interval '1 millisecond' THEN refused_at END"
 		   " WHERE device_id = $1 AND epoch = $2 AND (connected_at IS NULL OR connected_at <= $7)",
 	.types = {UUIDOID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID, TIMESTAMPTZOID},
 };

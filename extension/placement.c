@@ -76,7 +76,7 @@ GsCandidates gs_placement_candidates(const GsQuestion *question, GsPolicy *polic
 	return chosen;
 }
 
-static Jsonb *describe(const GsCandidates *candidates, const GsPolicy *policy)
+static Jsonb *describe(const GsQuestion *question, const GsCandidates *candidates, const GsPolicy *policy)
 {
 	GsReply list;
 
@@ -96,6 +96,12 @@ static Jsonb *describe(const GsCandidates *candidates, const GsPolicy *policy)
 		if (c->refused)
 			gs_reply_bool(&list, "refused", true);
 		gs_reply_text(&list, "outcome", c->outcome != NULL ? c->outcome : "not tried");
+		gs_reply_item_end(&list);
+	}
+	if (question->left_device != NULL) {
+		gs_reply_item(&list);
+		gs_reply_text(&list, "device", question->left_device);
+		gs_reply_text(&list, "outcome", question->left_for);
 		gs_reply_item_end(&list);
 	}
 	return gs_reply_end_list(&list);
@@ -139,7 +145,7 @@ static int reserve_any(const GsQuestion *question, const GsCandidates *candidate
 }
 
 /* What is kept of a decision: those before the chosen one were tried in vain. */
-static GsPlace *decide(GsCandidates *candidates, int chosen, const GsPolicy *policy)
+static GsPlace *decide(const GsQuestion *question, GsCandidates *candidates, int chosen, const GsPolicy *policy)
 {
 	GsPlace *place = palloc0(sizeof(*place));
 
@@ -150,7 +156,7 @@ static GsPlace *decide(GsCandidates *candidates, int chosen, const GsPolicy *pol
 	place->device = candidates->list[chosen].device;
 	place->device_name = candidates->list[chosen].name;
 	place->distance = candidates->list[chosen].distance;
-	place->candidates = describe(candidates, policy);
+	place->candidates = describe(question, candidates, policy);
 	return place;
 }
 
@@ -185,7 +191,7 @@ GsPlace *gs_placement_reserve(const GsQuestion *question)
 			candidates = search(question, &policy);
 		chosen = reserve_any(question, &candidates, Min(wait_ms, gs_placement_near_wait_ms));
 		if (chosen >= 0)
-			return decide(&candidates, chosen, &policy);
+			return decide(question, &candidates, chosen, &policy);
 		left_ms = remaining_ms(give_up);
 		if (left_ms <= 0)
 			ereport(ERROR, (errcode(GS_ERR_DEVICES_BUSY), errmsg("other uploads hold all devices that have room"),
@@ -194,7 +200,7 @@ GsPlace *gs_placement_reserve(const GsQuestion *question)
 		if (!may_queue)
 			nap(round);
 		else if (gs_reserve_queue(question, &candidates.list[0].device, Min(left_ms, TURN_MS)))
-			return decide(&candidates, 0, &policy);
+			return decide(question, &candidates, 0, &policy);
 	}
 }
 
@@ -206,7 +212,7 @@ GsPlace *gs_placement_try(const GsQuestion *question, char **refusal)
 	int chosen = none != NULL ? -1 : reserve_any(question, &candidates, 0);
 
 	if (chosen >= 0)
-		return decide(&candidates, chosen, &policy);
+		return decide(question, &candidates, chosen, &policy);
 	*refusal = none != NULL ? psprintf("no room: %s", none) : "held by other notices";
 	return NULL;
 }

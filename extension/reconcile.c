@@ -47,6 +47,12 @@ static GsPlan device_plan = {
 	.types = {TEXTOID},
 };
 
+static GsPlan told_plan = {
+	.sql = "SELECT 1 FROM groupshare.inventory WHERE device_id = $1 AND last_ended_at IS NOT NULL AND work_id IS NULL"
+		   "   AND epoch IS NULL",
+	.types = {UUIDOID},
+};
+
 static GsPlan find_plan = {
 	.sql = "SELECT f.device_id, coalesce(l.epoch, 0), f.object, f.problem, coalesce(f.size_bytes, s.size_bytes),"
 		   "       f.sha256, f.first_seen + $3 <= now(), f.first_seen + $3,"
@@ -164,6 +170,14 @@ static void audit(const char *device, uint64 count)
 	gs_audit(NULL, "reconcile", device, gs_reply_end(&detail));
 }
 
+/* Who reconciles too early must not take nothing for agreement. */
+static void mind_outstanding(const char *name, const pg_uuid_t *device)
+{
+	if (gs_plan_run(&told_plan, (Datum[]){UUIDPGetDatum(device)}, NULL, 1) == 0)
+		ereport(NOTICE, (errmsg("storage device \"%s\" has yet to tell what it has", name),
+						 errhint("groupshare.inventories shows how far it is; what it finds comes on top of this.")));
+}
+
 PG_FUNCTION_INFO_V1(gs_reconcile);
 /* reconcile(device, dry_run, grace, most) */
 Datum gs_reconcile(PG_FUNCTION_ARGS)
@@ -171,6 +185,7 @@ Datum gs_reconcile(PG_FUNCTION_ARGS)
 	Interval hold = {.time = (TimeOffset)gs_delete_hold_s * USECS_PER_SEC};
 	bool dry_run;
 	char *name;
+	pg_uuid_t *device;
 	uint64 count;
 	Finding *findings;
 
@@ -185,9 +200,11 @@ Datum gs_reconcile(PG_FUNCTION_ARGS)
 	if (gs_plan_run(&device_plan, (Datum[]){CStringGetTextDatum(name)}, NULL, 1) == 0)
 		ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("there is no storage device \"%s\"", name),
 						errhint("SELECT name FROM groupshare.devices lists them.")));
+	device = gs_result_uuid(0, 1);
+	mind_outstanding(name, device);
 	count =
 		gs_plan_run(&find_plan,
-					(Datum[]){UUIDPGetDatum(gs_result_uuid(0, 1)), Int64GetDatum(PG_GETARG_INT32(3)),
+					(Datum[]){UUIDPGetDatum(device), Int64GetDatum(PG_GETARG_INT32(3)),
 							  PG_ARGISNULL(2) ? IntervalPGetDatum(&hold) : PG_GETARG_DATUM(2), BoolGetDatum(dry_run)},
 					NULL, 0);
 	findings = read_findings(count);

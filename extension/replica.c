@@ -94,9 +94,11 @@ static GsPlan avoid_plan = {
 		   " UNION SELECT d.name FROM groupshare.device d JOIN groupshare.device_ledger l ON l.device_id = d.id"
 		   " WHERE EXISTS (SELECT 1 FROM groupshare.share_copy c JOIN groupshare.device o ON o.id = c.device_id"
 		   "     WHERE c.share_id = $1 AND c.state = 'stored' AND c.leaving AND o.state = 'active')"
-		   "   AND l.available_bytes * (SELECT sum(a.capacity_bytes) FROM groupshare.device_ledger a"
+		   "   AND l.available_bytes * (SELECT sum(least(a.capacity_bytes, a.capacity_limit_bytes))"
+		   "       FROM groupshare.device_ledger a"
 		   "       JOIN groupshare.device x ON x.id = a.device_id AND x.state = 'active' WHERE a.epoch IS NOT NULL)"
-		   "     <= l.capacity_bytes * (SELECT sum(a.available_bytes) FROM groupshare.device_ledger a"
+		   "     <= least(l.capacity_bytes, l.capacity_limit_bytes) * (SELECT sum(a.available_bytes)"
+		   "       FROM groupshare.device_ledger a"
 		   "       JOIN groupshare.device x ON x.id = a.device_id AND x.state = 'active' WHERE a.epoch IS NOT NULL)",
 	.types = {UUIDOID},
 };

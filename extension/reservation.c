@@ -148,14 +148,19 @@ GsAllocation *gs_reservation_replicate(const GsTerminal *owner, const pg_uuid_t 
 	return place == NULL ? NULL : record(&question, place, &owner->home, true);
 }
 
+static GsQuestion ask(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid)
+{
+	return (GsQuestion){.terminal = request->terminal->identifier,
+						.plan = request->terminal->plan,
+						.share = share,
+						.origin = gs_origin_find(request->terminal, request->peer),
+						.size = size,
+						.avoid = avoid};
+}
+
 GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid)
 {
-	const GsQuestion question = {.terminal = request->terminal->identifier,
-								 .plan = request->terminal->plan,
-								 .share = share,
-								 .origin = gs_origin_find(request->terminal, request->peer),
-								 .size = size,
-								 .avoid = avoid};
+	const GsQuestion question = ask(request, share, size, avoid);
 
 	return record(&question, gs_placement_reserve(&question), &request->terminal->home, false);
 }
@@ -164,10 +169,14 @@ GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *sha
 GsAllocation *gs_reservation_move(const GsRequest *request, const pg_uuid_t *share, const GsAllocation *old,
 								  ArrayType *avoid)
 {
+	GsQuestion question = ask(request, share, old->size, avoid);
+
 	gs_reservation_end(old, "cancelled");
 	if (old->reachable)
 		gs_ledger_refuse(&old->device);
-	return gs_reservation_make(request, share, old->size, avoid);
+	question.left_device = old->device_name;
+	question.left_for = old->reachable ? "avoided" : "out of reach";
+	return record(&question, gs_placement_reserve(&question), &request->terminal->home, false);
 }
 
 GsAllocation *gs_reservation_find(const pg_uuid_t *share)

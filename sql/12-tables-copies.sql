@@ -80,11 +80,11 @@ CREATE TABLE groupshare.job (
     state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'cancelled')),
     dry_run boolean NOT NULL DEFAULT false,
     pace int NOT NULL CHECK (pace BETWEEN 1 AND 10000),
-    -- drain, decommission, lose, rebalance: the copies to begin with; copies: the share that was looked at last.
+    -- What is to be moved or, by lose and copies, looked at, when it begins.
     copies bigint NOT NULL DEFAULT 0,
     bytes bigint NOT NULL DEFAULT 0,
     moved bigint NOT NULL DEFAULT 0,
-    last_share uuid,
+    last_share uuid, -- copies: the share that was looked at last
     created_at timestamptz NOT NULL DEFAULT now(),
     ended_at timestamptz,
     CHECK ((state = 'running') = (ended_at IS NULL)),

@@ -81,9 +81,9 @@ COMMENT ON VIEW groupshare.reservations IS 'bytes reserved on devices: live, and
 CREATE VIEW groupshare.placements AS
     SELECT p.at, t.identifier AS terminal, s.name::text AS share, s.size_bytes::bigint, p.location, d.name AS device, p.distance,
            p.candidates, o.function AS policy, o.version AS policy_version, p.policy_error, p.object,
-           p.further
+           p.further, c.state::text AS copy_state
       FROM groupshare.placement p JOIN groupshare.device d ON d.id = p.device_id
       LEFT JOIN groupshare.placement_policy o ON o.id = p.policy_id
       JOIN groupshare.share_copy c ON c.object = p.object JOIN groupshare.share s ON s.id = c.share_id
       JOIN groupshare.terminal t ON t.id = s.owner;
-COMMENT ON VIEW groupshare.placements IS 'each decision of placement: where the terminal was, what was considered, what was chosen';
+COMMENT ON VIEW groupshare.placements IS 'each decision of placement: where the terminal was, what was considered (candidates; a moved upload names the device that it leaves last, and why), what was chosen, what has become of that copy';

@@ -34,14 +34,19 @@ COMMENT ON VIEW groupshare.damaged IS 'copies that are never served: their bytes
 
 CREATE VIEW groupshare.jobs AS
     SELECT j.id, j.kind, d.name AS device, j.state, j.dry_run, j.pace, j.copies, j.bytes, j.moved,
-           (SELECT count(*) FROM groupshare.share_copy c WHERE c.device_id = j.device_id AND c.state = 'stored') AS left_on_device,
-           (SELECT count(*) FROM groupshare.share_copy c WHERE c.device_id = j.device_id AND c.state = 'stored' AND c.leaving) AS leaving,
+           CASE WHEN j.device_id IS NOT NULL THEN
+               (SELECT count(*) FROM groupshare.share_copy c WHERE c.device_id = j.device_id AND c.state = 'stored') END AS left_on_device,
+           CASE WHEN j.device_id IS NOT NULL THEN
+               (SELECT count(*) FROM groupshare.share_copy c WHERE c.device_id = j.device_id AND c.state = 'stored' AND c.leaving)
+               WHEN j.kind = 'rebalance' AND j.state = 'running' THEN
+               (SELECT count(*) FROM groupshare.share_copy c JOIN groupshare.device a ON a.id = c.device_id AND a.state = 'active'
+                 WHERE c.state = 'stored' AND c.leaving) END AS leaving,
            (SELECT string_agg(DISTINCT n.problem, '; ') FROM groupshare.share_copy c JOIN groupshare.copy_need n ON n.share_id = c.share_id
              WHERE c.device_id = j.device_id AND c.state = 'stored' AND c.leaving) AS problem,
            j.created_at, j.ended_at
       FROM groupshare.job j LEFT JOIN groupshare.device d ON d.id = j.device_id;
 COMMENT ON VIEW groupshare.jobs IS
-    'drain, decommission, lose, rebalance, copies: copies and bytes at the start, moved (copies: shares looked at), what is left, what is in the way';
+    'drain, decommission, lose, rebalance, copies: copies and bytes that were to move at the start (copies: all), moved (copies: shares looked at), what is left, what is in the way';
 
 CREATE VIEW groupshare.copies AS
     SELECT t.identifier AS owner, s.name::text AS share, d.name AS device, c.state::text, c.leaving, f.object IS NOT NULL AS fetching,

@@ -11,6 +11,8 @@
 #include "storaged/inventory.h"
 #include "storaged/measure.h"
 
+#define NO_ROOM_PAUSE_MS 1000
+
 static void pump(GsControl *control);
 
 /* Calls --------------------------------------------------------------------------------------------------------------
@@ -62,6 +64,7 @@ static void send_space(GsControl *control)
 		staged = space.capacity_bytes; /* the setting was lowered */
 	control->measured = false;
 	control->report_due = false;
+	control->said_ms = uv_now(control->store->loop);
 	gs_metric_set(&gs_metric_capacity_bytes, (double)space.capacity_bytes);
 	gs_metric_set(&gs_metric_free_bytes, (double)space.free_bytes);
 	gs_metric_set(&gs_metric_used_bytes, (double)control->store->used_bytes);
@@ -226,6 +229,19 @@ void gs_control_report(GsControl *control)
 {
 	control->report_due = true;
 	pump(control);
+}
+
+void gs_control_no_room(GsControl *control)
+{
+	uint64_t since_ms = uv_now(control->store->loop) - control->said_ms;
+	uint64_t interval_ms = (uint64_t)control->store->settings->report_interval_ms;
+
+	if (!control->announced)
+		return; /* the announcement will say it */
+	if (since_ms >= NO_ROOM_PAUSE_MS)
+		gs_control_report(control);
+	else if (uv_timer_get_due_in(&control->report_timer) > NO_ROOM_PAUSE_MS - since_ms)
+		uv_timer_start(&control->report_timer, report_fired, NO_ROOM_PAUSE_MS - since_ms, interval_ms);
 }
 
 void gs_control_kick(GsControl *control)

@@ -21,6 +21,8 @@ const char *gs_control_name(const GsControl *control);
 void gs_control_set_conninfo(GsControl *control, const char *conninfo);
 /* There may be new work for this device: reports at once. */
 void gs_control_report(GsControl *control);
+/* Bytes were refused that the server took for fitting: it hears at once how much room there is, once a second. */
+void gs_control_no_room(GsControl *control);
 /* A receipt was queued. */
 void gs_control_kick(GsControl *control);
 /* To be told to the server; what does not fit, GS_WORK_MAX at a time, the server repeats. */

@@ -37,6 +37,7 @@ struct GsControl {
 	bool measuring, measured, report_due;
 	GsDiskSpace disk_space;
 	int measure_error;
+	uint64_t said_ms; /* when a report or announcement was sent last, by the loop's clock */
 
 	GsCallKind kind; /* of the call on the wire */
 	GsCall call;

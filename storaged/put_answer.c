@@ -7,6 +7,7 @@
 
 #include "daemon/log.h"
 #include "daemon/response.h"
+#include "storaged/control.h"
 #include "storaged/upload.h"
 
 const GsProblem gs_put_size_mismatch = {400, "size_mismatch", "the body is not as long as the notice said", NULL, 0};
@@ -111,9 +112,19 @@ void gs_put_free(GsPut *put)
 }
 
 /* The last step of every upload; `put` is gone after it when the stream is. */
+/* Other notices are not to be sent here, too. */
+static void tell_no_room(const GsStore *store)
+{
+	for (size_t i = 0; i < store->server_count; i++)
+		if (store->servers[i].control != NULL)
+			gs_control_no_room(store->servers[i].control);
+}
+
 void gs_put_answer_problem(GsPut *put, const GsProblem *problem)
 {
 	gs_put_unclaim(put);
+	if (problem == &gs_put_no_room || problem == &gs_put_read_only)
+		tell_no_room(put->store);
 	gs_put_set_state(put, PUT_ANSWERED);
 	if (put->transfer.stream == NULL)
 		gs_put_free(put);

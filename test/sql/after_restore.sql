@@ -3,7 +3,7 @@
 BEGIN;
 \ir include/sharing.psql
 \ir include/inventory.psql
-SELECT plan(18);
+SELECT plan(19);
 
 SELECT pg_temp.store('near', 'film', 'film') AS film \gset
 SELECT groupshare.add_terminal('new@example.org') \g /dev/null
@@ -33,7 +33,8 @@ SELECT throws_ok($$ SELECT groupshare.upload_notice('ann@example.org', 'new', 1)
 SELECT throws_ok($$ SELECT groupshare.download_notice('bob@example.org', 'ann@example.org', 'film') $$, 'GS025', NULL, 'nothing designated');
 SELECT is(pg_temp.announce('near', 1000) #>> '{keys,0,kid}' <> :'device_kid', true, 'with the same start of its daemon too; its ticket key is new');
 SELECT is(reserved_bytes, 5::bigint, 'its reservations are counted anew') FROM groupshare.devices WHERE name = 'near';
-SELECT is(pg_temp.report('near', 1000) #>> '{work,0,kind}', 'inventory', 'it is asked what it has');
+SELECT is(pg_temp.announce('near', 1000) #>> '{work,0,kind}', 'inventory', 'it is asked at once what it has');
+SELECT is(pg_temp.report('near', 1000) #>> '{work,0,kind}', 'inventory', 'and until it tells');
 SELECT ok((pg_temp.report('near', 1000) #>> '{work,0,id}')::bigint > :work + 1000000, 'under a number that no work of before had');
 INSERT INTO groupshare.device_work (device_id, kind, object) SELECT id, 'delete', gen_random_uuid() FROM groupshare.device WHERE name = 'near';
 SELECT ok(max(id) > (SELECT max(work_id) FROM groupshare.inventory), 'nor later work') FROM groupshare.device_work;

@@ -152,6 +152,7 @@ SELECT throws_ok($$ SELECT groupshare.start_job('dance') $$, 'GS010', NULL, 'an 
 SELECT throws_ok($$ SELECT groupshare.start_job('copies', 'near') $$, 'GS010', NULL, 'a device where there is none');
 SELECT throws_ok($$ SELECT groupshare.start_job('drain') $$, 'GS010', NULL, 'none where there should be one');
 SELECT throws_ok($$ SELECT groupshare.start_job('drain', 'nowhere') $$, 'GS012', NULL, 'no such device');
+SELECT throws_ok(format('SELECT groupshare.start_job(%L, pace => %s)', 'copies', p), 'GS010', 'pace must be between 1 and 10000', 'no such pace') FROM unnest(ARRAY[0, 10001]) p;
 SELECT groupshare.start_job('copies', pace => 2) AS job \gset
 SELECT throws_ok($$ SELECT groupshare.start_job('copies') $$, 'GS015', NULL, 'one at a time');
 SELECT pg_temp.rounds(1) \g /dev/null
@@ -167,8 +168,8 @@ SELECT results_eq($$ SELECT share, count(*) FROM groupshare.copies WHERE state =
 -- Drain
 SELECT pg_temp.store('near', 'bulk' || n, 'bulk' || n) FROM generate_series(1, 5) n \g /dev/null
 SELECT pg_temp.rounds(3) \g /dev/null
-SELECT is(copies, (SELECT count(*) FROM groupshare.copies WHERE device = 'near' AND state = 'stored'), 'a dry run counts')
-    FROM groupshare.jobs WHERE id = groupshare.start_job('drain', 'near', dry_run => true);
+SELECT groupshare.start_job('drain', 'near', dry_run => true) AS job \gset
+SELECT is(copies, (SELECT count(*) FROM groupshare.copies WHERE device = 'near' AND state = 'stored'), 'a dry run counts') FROM groupshare.jobs WHERE id = :job;
 SELECT is(state, 'active', 'and does nothing') FROM groupshare.devices WHERE name = 'near';
 SELECT groupshare.start_job('drain', 'near', pace => 2) AS job \gset
 SELECT is(state, 'draining', 'nothing new goes there') FROM groupshare.devices WHERE name = 'near';
@@ -218,7 +219,12 @@ BEGIN
         END LOOP;
     END LOOP;
 END $$;
+SELECT groupshare.start_job('rebalance', dry_run => true) AS job \gset
+SELECT results_eq(format('SELECT copies, bytes, left_on_device FROM groupshare.jobs WHERE id = %s', :job),
+    $$ VALUES (3::bigint, 150::bigint, NULL::bigint) $$, 'a dry run says what lies above the average');
 SELECT groupshare.start_job('rebalance', pace => 2) AS job \gset
+SELECT groupshare.run_maintenance() \g /dev/null
+SELECT is(leaving, 2::bigint, 'two at a time') FROM groupshare.jobs WHERE id = :job;
 SELECT pg_temp.rounds(12) \g /dev/null
 SELECT results_eq('SELECT device, count(*) FROM groupshare.copies GROUP BY 1 ORDER BY 1', $$ VALUES ('far', 4::bigint), ('new', 2) $$, 'balanced to 5 percent of the average');
 SELECT is(state, 'done', 'and it ends') FROM groupshare.jobs WHERE id = :job;
@@ -243,6 +249,14 @@ UPDATE groupshare.copy_need SET not_before = now() + interval '1 hour';
 SELECT is(pg_temp.rebalanced(), 'far 6: done', 'and none is asked for again at once');
 UPDATE groupshare.copy_need SET not_before = now();
 SELECT is(pg_temp.rebalanced(), 'far 4, new 2: done', 'after that it moves');
+-- What a DBA lets a device have is all that counts of its capacity.
+UPDATE groupshare.device_ledger SET capacity_bytes = 100000, free_bytes = 99000;
+SELECT groupshare.start_job('rebalance', dry_run => true) AS job \gset
+SELECT is(copies, 0::bigint, 'nearly empty: nothing is to be moved') FROM groupshare.jobs WHERE id = :job;
+SELECT groupshare.set_device_limits(name, capacity_limit_bytes => 1000) FROM groupshare.devices \g /dev/null
+SELECT groupshare.set_device_limits('new', capacity_limit_bytes => 100000) \g /dev/null
+UPDATE groupshare.copy_need SET not_before = now();
+SELECT is(pg_temp.rebalanced(), 'far 1, new 5: done', 'by a limit that makes one of them full');
 -- What the jobs above left behind: copies moved, lost, found bad and to be deleted. The sums of rebalance need no look at the good ones.
 SELECT is(l.held_bytes + l.reserved_bytes - (SELECT coalesce(sum(s.size_bytes), 0) FROM groupshare.share_copy c JOIN groupshare.share s ON s.id = c.share_id
         WHERE c.device_id = d.id AND c.stored_at IS NOT NULL AND c.state IN ('quarantined', 'missing', 'abandoned')),

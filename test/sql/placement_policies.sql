@@ -121,8 +121,20 @@ SELECT is(device, 'mid', 'refused there: moved') FROM groupshare.upload_notice('
 SELECT is(device, 'mid', 'others are not sent there either') FROM groupshare.upload_notice('bob@example.org', 'r2', 5);
 SELECT is(pg_temp.reason('near', 5), 'tried last: refused bytes since its report', 'as explained');
 SELECT is(device, 'near', 'but when all others are out, it is tried') FROM groupshare.upload_notice('bob@example.org', 'r3', 5, avoid => '{mid,far}');
+SELECT is(candidates -> -1, '{"device": "near", "outcome": "avoided"}'::jsonb, 'and the decision tells what was left, and why')
+    FROM groupshare.placements WHERE share = 'r1' AND device = 'mid';
+SELECT is(copy_state, 'abandoned', 'that of before tells what has become of it') FROM groupshare.placements WHERE share = 'r1' AND device = 'near';
 SELECT pg_temp.report('near', 50000, epoch => 21) \g /dev/null
-SELECT is(device, 'near', 'its next report counts more') FROM groupshare.upload_notice('bob@example.org', 'r4', 5);
+SELECT is(device, 'mid', 'a report at once does not bring notices back that it may have been sent for') FROM groupshare.upload_notice('bob@example.org', 'r5', 5);
+UPDATE groupshare.device_ledger SET refused_at = now() - interval '6 s' WHERE refused_at IS NOT NULL;
+SELECT pg_temp.report('near', 50000, epoch => 21) \g /dev/null
+SELECT is(device, 'near', 'its reports after an interval count more') FROM groupshare.upload_notice('bob@example.org', 'r4', 5);
+
+UPDATE groupshare.device_ledger SET reported_at = now() - interval '1 h' WHERE device_id = (SELECT id FROM groupshare.device WHERE name = 'near');
+SELECT is(device, 'mid', 'a device is silent: moved') FROM groupshare.upload_notice('bob@example.org', 'r4', 5);
+SELECT is(candidates -> -1, '{"device": "near", "outcome": "out of reach"}'::jsonb, 'for that reason') FROM groupshare.placements WHERE share = 'r4' AND device = 'mid';
+SELECT is_empty($$ SELECT 1 FROM groupshare.devices WHERE refused_at IS NOT NULL $$, 'which is no refusal');
+SELECT pg_temp.report('near', 50000, epoch => 21) \g /dev/null
 
 -- The detail of a refusal: counts, no names
 SELECT groupshare.drain_device('far') \g /dev/null
