@@ -132,12 +132,16 @@ static void wait_to_be_told(GsFetch *fetch)
 
 static void pass_receipt(GsFetch *fetch, bool staged)
 {
+	GsReceipt *receipt = gs_receipt_new();
+
 	gs_metric_add(&gs_metric_fetches_total, staged ? 1 : 0);
 	fetch->server->fetched = true;
 	if (!staged)
 		uncount(fetch);
-	if (gs_receipt_add(fetch->store, fetch->server, &fetch->stored, staged) != NULL)
+	if (receipt != NULL) {
+		gs_receipt_add(fetch->store, fetch->server, receipt, &fetch->stored, staged);
 		return;
+	}
 	/* Stored and journaled; the next start, or the next order, sends the receipt. */
 	gs_log(GS_LOG_ERROR, NULL, "out of memory for a receipt", "object", fetch->active.object.text, NULL);
 	if (staged)

@@ -38,7 +38,7 @@ static void commit_run(void *owner)
 static void commit_done(void *owner)
 {
 	GsPut *put = owner;
-	GsReceipt *receipt;
+	GsReceipt *receipt = put->receipt;
 
 	put->running = false;
 	if (put->result != GS_STAGE_OK) {
@@ -50,24 +50,24 @@ static void commit_done(void *owner)
 	gs_metric_observe(&gs_metric_commit_seconds, (double)(uv_hrtime() - put->commit_start_ns) / 1e9);
 	put->staged = false;
 	gs_put_unclaim(put);
-	receipt = gs_receipt_add(put->store, put->server, &put->stored, true);
+	put->receipt = NULL;
+	gs_receipt_add(put->store, put->server, receipt, &put->stored, true);
 	gs_put_set_state(put, PUT_WAITING);
-	if (receipt != NULL) {
-		gs_receipt_wait(put->store, receipt, &put->wait, gs_put_receipt_done);
-		if (put->transfer.stream == NULL) {
-			gs_receipt_forget(put->store, &put->wait);
-			gs_put_answer_stored(put, 202);
-		}
-		return;
+	gs_receipt_wait(put->store, receipt, &put->wait, gs_put_receipt_done);
+	if (put->transfer.stream == NULL) {
+		gs_receipt_forget(put->store, &put->wait);
+		gs_put_answer_stored(put, 202);
 	}
-	/* Stored and journaled; the next start sends the receipt. */
-	gs_log(GS_LOG_ERROR, NULL, "out of memory for a receipt", "object", put->transfer.ticket.object.text, NULL);
-	gs_server_unstage(put->server, put->stored.size_bytes);
-	gs_put_answer_stored(put, 202);
 }
 
 static void commit(GsPut *put)
 {
+	put->receipt = gs_receipt_new();
+	if (put->receipt == NULL) {
+		gs_put_fail(put, &gs_put_no_memory);
+		gs_put_fail_now(put);
+		return;
+	}
 	put->whole = true;
 	put->stored.server = put->transfer.ticket.server;
 	put->commit_start_ns = uv_hrtime();

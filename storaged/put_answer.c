@@ -106,6 +106,7 @@ void gs_put_free(GsPut *put)
 	EVP_MD_CTX_free(put->digest);
 	EVP_MD_CTX_free(put->sum);
 	free(put->place);
+	free(put->receipt);
 	put->store->uploads -= put->counted ? 1 : 0;
 	gs_store_end(put->store);
 	free(put);

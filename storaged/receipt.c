@@ -23,12 +23,13 @@ static void set_state(GsReceipt *receipt, GsReceiptState state)
 	receipt->state = state;
 }
 
-GsReceipt *gs_receipt_add(GsStore *store, GsServer *server, const GsSidecar *sidecar, bool staged)
+GsReceipt *gs_receipt_new(void)
 {
-	GsReceipt *receipt = calloc(1, sizeof(*receipt));
+	return calloc(1, sizeof(GsReceipt));
+}
 
-	if (receipt == NULL)
-		return NULL;
+void gs_receipt_add(GsStore *store, GsServer *server, GsReceipt *receipt, const GsSidecar *sidecar, bool staged)
+{
 	receipt->sidecar = *sidecar;
 	receipt->server = server;
 	receipt->staged = staged;
@@ -40,7 +41,6 @@ GsReceipt *gs_receipt_add(GsStore *store, GsServer *server, const GsSidecar *sid
 	gs_fault_exit("before_receipt");
 	if (server->control != NULL)
 		gs_control_kick(server->control);
-	return receipt;
 }
 
 static void release_wait(GsStore *store, GsReceiptWait *wait)

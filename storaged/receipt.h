@@ -46,8 +46,11 @@ typedef struct GsReceiptWait {
 	TAILQ_ENTRY(GsReceiptWait) all_link; /* of the store */
 } GsReceiptWait;
 
-/* The object must not be claimed. `staged`: its bytes are counted as staged. NULL when out of memory. */
-GsReceipt *gs_receipt_add(GsStore *store, GsServer *server, const GsSidecar *sidecar, bool staged);
+/* Made before the object is committed, so that what is stored is told. NULL when out of memory; else for
+ * gs_receipt_add, or for free(). */
+GsReceipt *gs_receipt_new(void);
+/* Takes over `receipt`. The object must not be claimed. `staged`: its bytes are counted as staged. */
+void gs_receipt_add(GsStore *store, GsServer *server, GsReceipt *receipt, const GsSidecar *sidecar, bool staged);
 
 void gs_receipt_wait(GsStore *store, GsReceipt *receipt, GsReceiptWait *wait,
 					 void (*done)(GsReceiptWait *wait, GsReceiptOutcome outcome));

@@ -91,6 +91,7 @@ static int make_whole(const GsDisk *disk, const GsSidecar *sidecar)
 
 static int replay(GsStore *store, int dir, const char *name)
 {
+	GsReceipt *receipt;
 	GsSidecar sidecar;
 	GsServer *server;
 	GsUuid object;
@@ -113,8 +114,12 @@ static int replay(GsStore *store, int dir, const char *name)
 		gs_log(GS_LOG_ERROR, NULL, "objects of more than 64 control servers are on this disk", NULL);
 		return -ENOSPC;
 	}
+	receipt = gs_receipt_new();
+	if (receipt == NULL)
+		return -ENOMEM;
 	/* Not counted as staged: the receipt may have been sent before the crash. */
-	return gs_receipt_add(store, server, &sidecar, false) != NULL ? 0 : -ENOMEM;
+	gs_receipt_add(store, server, receipt, &sidecar, false);
+	return 0;
 }
 
 /*

@@ -76,6 +76,7 @@ typedef struct GsPut {
 	GsStageResult result;
 	int error;
 	uint64_t commit_start_ns;
+	GsReceipt *receipt; /* from before the commit until it is queued */
 	GsReceiptWait wait;
 } GsPut;
 

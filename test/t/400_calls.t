@@ -81,10 +81,14 @@ sub healthy {
 # What an upload may be answered: for want of memory never that the disk has failed.
 sub clean_of { my ($what) = @_; return $what =~ $MEMORY ? qr/^(?:20[12]|50[37])$/ : qr/^(?:20[12]|50[037])$/ }
 
+# Memory was out, or the request before, whose connection is gone, is still being finished.
+sub perhaps_later { my ($reply) = @_; return $reply->{status} == 503 || (($reply->{json} || {})->{code} // '') eq 'busy' }
+
 # A try has ended with this answer: right, and is the next one as it should be?
 sub upload_is_clean {
     my ($what, $upload, $reply, $try) = @_;
     my $outcome = $history->heard($upload, $reply);
+    wrong("$what: 201 before the control server knew") if $reply->{status} == 201 && share_state($upload) ne 'stored';
     wrong("$what: $reply->{status} $reply->{body}")
         if $reply->{status} && !($reply->{status} =~ clean_of($what) && ($outcome eq 'ok' || ($reply->{json} || {})->{code}));
     # It may have been stored, and there was no memory to say so: then it is, and asking again says it.
@@ -92,7 +96,7 @@ sub upload_is_clean {
     wrong("$what: left behind after $reply->{status}: @{files_of($upload)}")
         if $outcome eq 'failed' && !$untold && !soon(sub { !@{ files_of($upload) } });
     healthy($what);
-    my $again = soon(sub { my $r = $try->(); $r->{status} && $r->{status} != 503 ? $r : undef }) || { status => 0 };
+    my $again = soon(sub { my $r = $try->(); $r->{status} && !perhaps_later($r) ? $r : undef }) || { status => 0 };
     if ($again->{status} == 507) {
         wrong("$what: read-only without a reason") if $what !~ $READ_ONLY;
         fresh();
@@ -101,6 +105,7 @@ sub upload_is_clean {
         wrong("$what: a failed sync, and uploads go on");
     }
     wrong("$what: again: $again->{status} $again->{body}") if $history->heard($upload, $again) ne 'ok';
+    wrong("$what: 201 before the control server knew") if $again->{status} == 201 && share_state($upload) ne 'stored';
     return;
 }
 
