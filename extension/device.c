@@ -199,7 +199,7 @@ static Jsonb *read_work(const Device *device)
 {
 	Datum values[] = {UUIDPGetDatum(&device->id), Int64GetDatum(WORK_PAGE_MOST), Int64GetDatum(gs_ticket_lifetime_s)};
 
-	gs_revoke_hear(&device->id);
+	gs_revoke_hear(&device->id, WORK_PAGE_MOST);
 	gs_plan_run(&work_plan, values, NULL, 1);
 	return gs_result_jsonb(0, 1);
 }

@@ -36,6 +36,12 @@ GsGroup *gs_group_lock_for(const GsRequest *request, const pg_uuid_t *id, bool a
 /* Ends a locked group: closes inquiries, tells its members. */
 void gs_group_dissolve(const GsRequest *request, GsGroup *group);
 
+/*
+ * Removes at most `limit` rows of groups that were dissolved longer than groupshare.event_retention ago. True when
+ * there are more.
+ */
+bool gs_group_sweep(int64 limit);
+
 /* {"group":ID,"group_name":NAME,"change":CHANGE} for events of kind group. */
 Jsonb *gs_group_event(const GsGroup *group, const char *change);
 

@@ -28,6 +28,12 @@ static GsPlan keep_showing = {
 	{UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 };
 
+static GsPlan find_end = {
+	"SELECT dissolved_at FROM groupshare.sharing_group WHERE id = $1 AND dissolved_at > $2",
+	{UUIDOID, TIMESTAMPTZOID},
+	.by_key = true,
+};
+
 /* Nobody else ever saw what this transaction itself began. */
 static bool was_seen(const TriggerData *data, TimestampTz from, TimestampTz to)
 {
@@ -37,6 +43,14 @@ static bool was_seen(const TriggerData *data, TimestampTz from, TimestampTz to)
 	return from < to && !mine;
 }
 
+/* What is swept had ended with its group. */
+static Datum end_of_deleted(Datum group, Datum since)
+{
+	if (gs_plan_run(&find_end, (Datum[]){group, since}, NULL, 1) > 0)
+		return TimestampTzGetDatum(gs_result_timestamp(0, 1));
+	return TimestampTzGetDatum(GetCurrentTimestamp());
+}
+
 /* AFTER UPDATE OF state OR DELETE ON membership: the old state lasted until the new one began. */
 Datum gs_keep_membership(PG_FUNCTION_ARGS)
 {
@@ -44,15 +58,14 @@ Datum gs_keep_membership(PG_FUNCTION_ARGS)
 	HeapTuple old = data->tg_trigtuple;
 	bool updated = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
 	Datum values[] = {gs_trigger_field(data, old, "group_id"), gs_trigger_field(data, old, "terminal_id"),
-					  gs_trigger_field(data, old, "state"), gs_trigger_field(data, old, "since"),
-					  updated ? gs_trigger_field(data, data->tg_newtuple, "since")
-							  : TimestampTzGetDatum(GetCurrentTimestamp())};
+					  gs_trigger_field(data, old, "state"), gs_trigger_field(data, old, "since"), (Datum)0};
 
-	if (was_seen(data, DatumGetTimestampTz(values[3]), DatumGetTimestampTz(values[4]))) {
-		gs_plan_open();
+	gs_plan_open();
+	values[4] =
+		updated ? gs_trigger_field(data, data->tg_newtuple, "since") : end_of_deleted(values[0], values[3]);
+	if (was_seen(data, DatumGetTimestampTz(values[3]), DatumGetTimestampTz(values[4])))
 		(void)gs_plan_run(&keep_membership, values, NULL, 0);
-		gs_plan_close();
-	}
+	gs_plan_close();
 	return PointerGetDatum(NULL);
 }
 

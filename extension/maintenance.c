@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Maintenance: reservations and their shares expire, unanswered inquiries expire, spent challenges, old events, reports
- * and done work go, silent devices leave the search, and whoever waits for events is woken. Each kind works in bounded
+ * Maintenance: reservations and their shares expire, unanswered inquiries expire, spent challenges, old events, reports,
+ * done work and what is left of dissolved groups go, silent devices leave the search, and whoever waits for events is woken. Each kind works in bounded
  * batches and passes over rows that others hold, so a round is short, several may run at once, and what is left is
  * taken by the next round. What fails is told in a warning and undone; the other kinds go on, since what goes wrong
  * with one row, say one that a DBA has put there by hand, must not keep everybody else's from being done.
@@ -19,6 +19,7 @@
 #include "lib/stringinfo.h"
 
 #include "event.h"
+#include "group.h"
 #include "guard.h"
 #include "inquiry.h"
 #include "job.h"
@@ -134,6 +135,11 @@ static bool sweep_events(void)
 	return more | (gs_page_tag_sweep(BATCH) == BATCH);
 }
 
+static bool sweep_groups(void)
+{
+	return gs_group_sweep(BATCH);
+}
+
 static bool tend_devices(void)
 {
 	bool more =
@@ -166,6 +172,7 @@ static const Kind kinds[] = {
 	{"expiry of inquiries", expire_inquiries},
 	{"sweeping challenges", sweep_terminals},
 	{"sweeping events", sweep_events},
+	{"sweeping dissolved groups", sweep_groups},
 	{"looking after devices", tend_devices},
 	{"looking after copies", tend_copies},
 	{"jobs", gs_job_step},

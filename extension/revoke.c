@@ -6,14 +6,15 @@
  *
  * - a terminal that goes out of a group, is revoked or enrols a new key: all its tickets, on each device;
  * - what it shared in the group, a share that is deleted or shown to fewer groups: all tickets for those objects;
- * - a group that is dissolved: all tickets of its members.
+ * - a group that is dissolved: all tickets of its members; its memberships take nothing more with them when they go.
  *
  * What concerns one object is work for the devices that have it. What concerns a terminal concerns all devices, and is
- * written once: each device makes work of its own of it when it reports, by a snapshot as who fetches events does
- * (fetch.c). The worker wakes the devices (maintenance.c). Rows are only inserted: no lock.
+ * written once: each device makes work of its own of it when it reports, page by page, by a snapshot as who fetches
+ * events does (fetch.c). The worker wakes the devices (maintenance.c). Rows are only inserted: no lock.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "datatype/timestamp.h"
 #include "utils/rel.h"
 #include "utils/uuid.h"
@@ -31,6 +32,11 @@ PG_FUNCTION_INFO_V1(gs_revoke_of_share);
 static GsPlan revoke_terminal = {
 	"INSERT INTO groupshare.revocation (terminal_id) VALUES ($1)",
 	{UUIDOID},
+};
+static GsPlan find_dissolved = {
+	"SELECT 1 FROM groupshare.sharing_group WHERE id = $1 AND state = 'dissolved'",
+	{UUIDOID},
+	.by_key = true,
 };
 static GsPlan revoke_shown = {
 	"INSERT INTO groupshare.device_work (device_id, kind, object, wake)"
@@ -54,25 +60,59 @@ static GsPlan revoke_share = {
 };
 
 /*
- * What the one snapshot shows and the device's last did not: who commits late is heard of later. The transaction that
- * heard last may go on revoking; its own numbers tell what of that is new. Two that report for one device at the same
- * moment may both hear of the same, which is told twice then.
+ * What the one snapshot shows and the device's last did not: who commits late is heard of later. With more of it than
+ * there is room for on a page of work the snapshot becomes a target that several reports work towards, in the order of
+ * (xid, id); what it does not show comes after it. No more is copied than the device can be told: until it has done a
+ * page, none. So what is not heard of yet stands behind a full page, by which the device knows that there is more.
+ *
+ * A snapshot may show the transaction that took it as committed or not, so what that one writes is told apart by its
+ * numbers: beyond own_id it was not heard of with `seen`, and with `target` none of it is.
+ *
+ * Two that report for one device at the same moment may both hear of the same, which is told twice then. Answers
+ * whether an older target was reached, and whether all was heard; with $3 the snapshot is kept then in any case.
  */
+#define ROOM                                                                                                \
+	"(SELECT greatest(0, $2 - count(*)) AS room FROM (SELECT 1 FROM groupshare.device_work"                 \
+	"  WHERE device_id = $1 AND done_at IS NULL AND kind = 'revoke' LIMIT $2) w)"
+
 static GsPlan hear = {
-	"WITH last AS MATERIALIZED (SELECT * FROM groupshare.device_heard WHERE device_id = $1),"
-	" fresh AS MATERIALIZED (SELECT r.id, r.terminal_id, r.xid FROM groupshare.revocation r LEFT JOIN last l ON true"
-	"   WHERE r.xid >= coalesce((SELECT pg_snapshot_xmin(seen) FROM last), '0'::xid8)"
-	"     AND (l.seen IS NULL OR NOT pg_visible_in_snapshot(r.xid, l.seen) OR r.xid = l.own_xid)"
-	"     AND (l.seen IS NULL OR r.xid <> l.own_xid OR r.id > l.own_id)),"
+	"WITH c AS MATERIALIZED (SELECT h.seen, h.own_xid, h.own_id, h.reached_xid, h.reached_id,"
+	"     h.target IS NOT NULL AS older, coalesce(h.target, pg_current_snapshot()) AS target,"
+	"     coalesce(h.target_xid, pg_current_xact_id()) AS target_xid, o.room"
+	"   FROM " ROOM " o LEFT JOIN groupshare.device_heard h ON h.device_id = $1),"
+	" page AS MATERIALIZED (SELECT r.* FROM c, LATERAL (SELECT r.id, r.terminal_id, r.xid FROM groupshare.revocation r"
+	"   WHERE (r.xid, r.id) > (coalesce(c.reached_xid, pg_snapshot_xmin(c.seen), '0'), coalesce(c.reached_id, 0))"
+	"     AND pg_visible_in_snapshot(r.xid, c.target) AND r.xid <> c.target_xid"
+	"     AND (c.seen IS NULL OR NOT pg_visible_in_snapshot(r.xid, c.seen) OR r.xid = c.own_xid)"
+	"     AND (c.own_xid IS NULL OR r.xid <> c.own_xid OR r.id > c.own_id)"
+	"   ORDER BY r.xid, r.id LIMIT c.room) r),"
 	" given AS (INSERT INTO groupshare.device_work (device_id, kind, terminal_id)"
-	"   SELECT DISTINCT $1, 'revoke', terminal_id FROM fresh)"
-	" INSERT INTO groupshare.device_heard AS h (device_id, seen, own_xid, own_id)"
-	"   SELECT $1, pg_current_snapshot(), pg_current_xact_id(),"
-	"          coalesce(max(id) FILTER (WHERE xid = pg_current_xact_id()), 0) FROM fresh HAVING count(*) > 0"
-	" ON CONFLICT (device_id) DO UPDATE SET seen = excluded.seen, own_xid = excluded.own_xid,"
-	"   own_id = CASE WHEN h.own_xid = excluded.own_xid THEN greatest(h.own_id, excluded.own_id) ELSE excluded.own_id "
-	"END",
-	{UUIDOID},
+	"   SELECT $1, 'revoke', terminal_id FROM page ORDER BY xid, id),"
+	" done AS (SELECT count(*) AS n, count(*) < (SELECT room FROM c) AS all FROM page),"
+	" last AS (SELECT xid, id FROM page ORDER BY xid DESC, id DESC LIMIT 1),"
+	" kept AS (INSERT INTO groupshare.device_heard"
+	"     (device_id, seen, own_xid, own_id, target, target_xid, reached_xid, reached_id)"
+	"   SELECT $1, c.target, c.target_xid, CASE WHEN c.own_xid = c.target_xid THEN c.own_id ELSE 0 END,"
+	"     NULL, NULL, NULL, NULL FROM c, done d WHERE d.all AND (d.n > 0 OR c.older OR $3)"
+	"   UNION ALL SELECT $1, c.seen, c.own_xid, c.own_id, c.target, c.target_xid, l.xid, l.id"
+	"     FROM c, done d, last l WHERE NOT d.all"
+	"   ON CONFLICT (device_id) DO UPDATE SET seen = excluded.seen, own_xid = excluded.own_xid,"
+	"     own_id = excluded.own_id, target = excluded.target, target_xid = excluded.target_xid,"
+	"     reached_xid = excluded.reached_xid, reached_id = excluded.reached_id)"
+	" SELECT d.all AND c.older, d.all FROM c, done d",
+	{UUIDOID, INT8OID, BOOLOID},
+	.by_key = true,
+};
+/* What this transaction itself has revoked, once it has heard of all others. */
+static GsPlan hear_own = {
+	"WITH page AS MATERIALIZED (SELECT r.id, r.terminal_id FROM groupshare.device_heard h, " ROOM " o,"
+	"   LATERAL (SELECT id, terminal_id FROM groupshare.revocation WHERE xid = h.own_xid AND id > h.own_id"
+	"     ORDER BY id LIMIT o.room) r WHERE h.device_id = $1 AND h.own_xid = pg_current_xact_id()),"
+	" given AS (INSERT INTO groupshare.device_work (device_id, kind, terminal_id)"
+	"   SELECT $1, 'revoke', terminal_id FROM page ORDER BY id)"
+	" UPDATE groupshare.device_heard SET own_id = m.id FROM (SELECT max(id) AS id FROM page) m"
+	"  WHERE device_id = $1 AND m.id IS NOT NULL",
+	{UUIDOID, INT8OID},
 	.by_key = true,
 };
 static GsPlan mark_told = {
@@ -87,9 +127,17 @@ static GsPlan sweep = {
 	{INT8OID, INT8OID},
 };
 
-void gs_revoke_hear(const pg_uuid_t *device)
+void gs_revoke_hear(const pg_uuid_t *device, int64 page)
 {
-	(void)gs_plan_run(&hear, (Datum[]){UUIDPGetDatum(device)}, NULL, 0);
+	bool own = TransactionIdIsValid(GetTopTransactionIdIfAny());
+	Datum values[] = {UUIDPGetDatum(device), Int64GetDatum(page), BoolGetDatum(own)};
+
+	/* What was committed since an older target was taken may have been told to the device already, by its waking. */
+	do
+		(void)gs_plan_run(&hear, values, NULL, 1);
+	while (gs_result_bool(0, 1));
+	if (own && gs_result_bool(0, 2))
+		(void)gs_plan_run(&hear_own, values, NULL, 0);
 }
 
 uint64 gs_revoke_wake(int64 limit)
@@ -112,8 +160,10 @@ Datum gs_revoke_of_membership(PG_FUNCTION_ARGS)
 	Datum group = gs_trigger_field(data, data->tg_trigtuple, "group_id");
 
 	gs_plan_open();
-	(void)gs_plan_run(&revoke_terminal, &terminal, NULL, 0);
-	(void)gs_plan_run(&revoke_shown, (Datum[]){terminal, group}, NULL, 0);
+	if (gs_plan_run(&find_dissolved, &group, NULL, 1) == 0) {
+		(void)gs_plan_run(&revoke_terminal, &terminal, NULL, 0);
+		(void)gs_plan_run(&revoke_shown, (Datum[]){terminal, group}, NULL, 0);
+	}
 	gs_plan_close();
 	return PointerGetDatum(NULL);
 }

@@ -8,8 +8,11 @@
 #include "postgres.h"
 #include "utils/uuid.h"
 
-/* The calling device hears of what it has not heard of: that becomes work of its own. */
-void gs_revoke_hear(const pg_uuid_t *device);
+/*
+ * The calling device hears of what it has not heard of: that becomes work of its own, no more than makes `page` items
+ * of this kind that it has not done.
+ */
+void gs_revoke_hear(const pg_uuid_t *device, int64 page);
 
 /* Marks so many as those that all devices are woken for, and returns how many there were. */
 uint64 gs_revoke_wake(int64 limit);

@@ -174,6 +174,8 @@ CREATE TABLE groupshare.sharing_group (
     created_at timestamptz NOT NULL DEFAULT now(),
     established_at timestamptz,
     dissolved_at timestamptz,
+    -- When the memberships and the list of a dissolved group had gone (extension/group_sweep.c).
+    swept_at timestamptz,
     UNIQUE (id, home),
     CHECK (state <> 'live' OR join_rule IS NOT NULL),
     CHECK ((state = 'dissolved') = (dissolved_at IS NOT NULL))
@@ -183,6 +185,9 @@ CREATE INDEX sharing_group_name ON groupshare.sharing_group (listing, name_key, 
 -- What waits to be sorted in is read by each search: little, in kB.
 CREATE INDEX sharing_group_part ON groupshare.sharing_group USING gin (name_grams) WITH (gin_pending_list_limit = 256)
     WHERE state = 'live' AND listing = 'listed';
+
+CREATE INDEX sharing_group_unswept ON groupshare.sharing_group (dissolved_at)
+    WHERE state = 'dissolved' AND (swept_at IS NULL OR swept_at < dissolved_at);
 
 -- Who may join by the rule "listed": identifiers, also of terminals that do not exist yet.
 CREATE TABLE groupshare.group_listed (
@@ -375,12 +380,20 @@ CREATE INDEX revocation_xid ON groupshare.revocation (xid, id);
 CREATE INDEX revocation_untold ON groupshare.revocation (id) WHERE told_at IS NULL;
 CREATE INDEX revocation_told ON groupshare.revocation (told_at) WHERE told_at IS NOT NULL;
 
--- What was committed when a device heard of revocations last, and how far it came in those of that transaction itself.
+-- What was committed when a device had heard of all revocations last, the transaction in which it did, and how far it came in those of
+-- that one. While there are more than a page of work has room for: the snapshot that it works towards, its transaction, and the last one
+-- that was heard of.
 CREATE TABLE groupshare.device_heard (
     device_id uuid PRIMARY KEY REFERENCES groupshare.device ON DELETE CASCADE,
-    seen pg_snapshot NOT NULL,
-    own_xid xid8 NOT NULL,
-    own_id bigint NOT NULL
+    seen pg_snapshot,
+    own_xid xid8,
+    own_id bigint,
+    target pg_snapshot,
+    target_xid xid8,
+    reached_xid xid8,
+    reached_id bigint,
+    CHECK (num_nonnulls(seen, own_xid, own_id) IN (0, 3)),
+    CHECK (num_nonnulls(target, target_xid, reached_xid, reached_id) IN (0, 4))
 ) WITH (fillfactor = 70);
 
 -- Which network a terminal's peer address is in says where it is: the longest matching prefix.
@@ -637,6 +650,7 @@ COMMENT ON COLUMN groupshare.sharing_group.listing IS 'who finds it: listed = ev
 COMMENT ON COLUMN groupshare.sharing_group.name_key IS 'the name without case and accents, for search';
 COMMENT ON COLUMN groupshare.sharing_group.name_grams IS 'a number for each run of 1 to 3 characters of name_key: parts are found by them';
 COMMENT ON COLUMN groupshare.sharing_group.max_members IS 'nobody comes in while there are so many';
+COMMENT ON COLUMN groupshare.sharing_group.swept_at IS 'when nothing of the dissolved group was left but this row';
 COMMENT ON COLUMN groupshare.membership.invited_role IS 'what an invited terminal becomes by joining';
 COMMENT ON COLUMN groupshare.membership.since IS 'when the state was entered';
 COMMENT ON COLUMN groupshare.membership.joined_at IS 'when it came in last; the oldest inherits administration';

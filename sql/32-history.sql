@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What was, as ranges: who was what in which group, where a share was shown. The present is in the tables themselves (`since`); what ends
 -- is written here by triggers (extension/history.c), which fire on UPDATE and DELETE only, so that a restore repeats nothing.
+-- What a terminal was in a group ends with the group, before and after its memberships are swept.
 -- Times are the clock's when the change was made, under the lock that it takes.
 
 CREATE TABLE groupshare.past_membership (
@@ -56,7 +57,8 @@ CREATE TRIGGER past_showing_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON g
 CREATE VIEW groupshare.membership_history AS
     SELECT p.group_id, p.terminal_id, p.state, p.during FROM groupshare.past_membership p
     UNION ALL
-    SELECT m.group_id, m.terminal_id, m.state, tstzrange(m.since, NULL) FROM groupshare.membership m;
+    SELECT m.group_id, m.terminal_id, m.state, tstzrange(m.since, CASE WHEN g.dissolved_at > m.since THEN g.dissolved_at END)
+      FROM groupshare.membership m JOIN groupshare.sharing_group g ON g.id = m.group_id;
 COMMENT ON VIEW groupshare.membership_history IS 'what each terminal was and is in each group, and when';
 
 CREATE VIEW groupshare.share_history AS
