@@ -19,7 +19,8 @@
 #define GROUPS_MOST 50
 
 static GsPlan find_due = {
-	"SELECT id FROM groupshare.sharing_group WHERE state = 'dissolved' AND (swept_at IS NULL OR swept_at < dissolved_at)"
+	"SELECT id FROM groupshare.sharing_group WHERE state = 'dissolved' AND (swept_at IS NULL OR swept_at < "
+	"dissolved_at)"
 	"   AND dissolved_at < now() - $1 * interval '1 second' ORDER BY dissolved_at LIMIT $2"
 	" FOR NO KEY UPDATE SKIP LOCKED",
 	{INT4OID, INT8OID},
@@ -60,8 +61,8 @@ static int64 sweep_group(pg_uuid_t *group, int64 limit)
 bool gs_group_sweep(int64 limit)
 {
 	pg_uuid_t *groups[GROUPS_MOST];
-	uint64 count = gs_plan_run(&find_due, (Datum[]){Int32GetDatum(gs_event_retention_s), Int64GetDatum(GROUPS_MOST)},
-							   NULL, 0);
+	uint64 count =
+		gs_plan_run(&find_due, (Datum[]){Int32GetDatum(gs_event_retention_s), Int64GetDatum(GROUPS_MOST)}, NULL, 0);
 	int64 rows = 0;
 
 	for (uint64 i = 0; i < count; i++)

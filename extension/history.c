@@ -61,8 +61,7 @@ Datum gs_keep_membership(PG_FUNCTION_ARGS)
 					  gs_trigger_field(data, old, "state"), gs_trigger_field(data, old, "since"), (Datum)0};
 
 	gs_plan_open();
-	values[4] =
-		updated ? gs_trigger_field(data, data->tg_newtuple, "since") : end_of_deleted(values[0], values[3]);
+	values[4] = updated ? gs_trigger_field(data, data->tg_newtuple, "since") : end_of_deleted(values[0], values[3]);
 	if (was_seen(data, DatumGetTimestampTz(values[3]), DatumGetTimestampTz(values[4])))
 		(void)gs_plan_run(&keep_membership, values, NULL, 0);
 	gs_plan_close();

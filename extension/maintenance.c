@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * Maintenance: reservations and their shares expire, unanswered inquiries expire, spent challenges, old events, reports,
- * done work and what is left of dissolved groups go, silent devices leave the search, and whoever waits for events is woken. Each kind works in bounded
- * batches and passes over rows that others hold, so a round is short, several may run at once, and what is left is
- * taken by the next round. What fails is told in a warning and undone; the other kinds go on, since what goes wrong
- * with one row, say one that a DBA has put there by hand, must not keep everybody else's from being done.
+ * Maintenance: reservations and their shares expire, unanswered inquiries expire, spent challenges, old events,
+ * reports, done work and what is left of dissolved groups go, silent devices leave the search, and whoever waits for
+ * events is woken. Each kind works in bounded batches and passes over rows that others hold, so a round is short,
+ * several may run at once, and what is left is taken by the next round. What fails is told in a warning and undone; the
+ * other kinds go on, since what goes wrong with one row, say one that a DBA has put there by hand, must not keep
+ * everybody else's from being done.
  *
  * Waking is done here and not by the transactions that write the events: NOTIFY in each of them would serialise their
  * commits.

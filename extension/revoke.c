@@ -71,8 +71,8 @@ static GsPlan revoke_share = {
  * Two that report for one device at the same moment may both hear of the same, which is told twice then. Answers
  * whether an older target was reached, and whether all was heard; with $3 the snapshot is kept then in any case.
  */
-#define ROOM                                                                                                \
-	"(SELECT greatest(0, $2 - count(*)) AS room FROM (SELECT 1 FROM groupshare.device_work"                 \
+#define ROOM                                                                                \
+	"(SELECT greatest(0, $2 - count(*)) AS room FROM (SELECT 1 FROM groupshare.device_work" \
 	"  WHERE device_id = $1 AND done_at IS NULL AND kind = 'revoke' LIMIT $2) w)"
 
 static GsPlan hear = {
