@@ -36,6 +36,7 @@
 #include "objection.h"
 #include "plan.h"
 #include "settings.h"
+#include "standing.h"
 
 #define LOOKS_A_CANDIDATE 4
 #define TALLY_DEVICES 100
@@ -46,32 +47,6 @@ static GsLookup area_lookup = {
 	.table = "device_area",
 	.index = "device_area_room",
 	.columns = {"device_id", "depth", "room_class", "place"},
-};
-
-enum { DEVICE_NAME = 1, DEVICE_LOCATION, DEVICE_STATE, DEVICE_LATITUDE, DEVICE_LONGITUDE };
-static GsLookup device_lookup = {
-	.table = "device",
-	.index = "device_pkey",
-	.columns = {"name", "location", "state", "latitude", "longitude"},
-};
-
-enum {
-	LEDGER_EPOCH = 1,
-	LEDGER_REPORTED_AT,
-	LEDGER_INTERVAL,
-	LEDGER_READ_ONLY,
-	LEDGER_CAPACITY,
-	LEDGER_LIMIT,
-	LEDGER_AVAILABLE,
-	LEDGER_HIGH_WATER,
-	LEDGER_HEADROOM,
-	LEDGER_REFUSED_AT
-};
-static GsLookup ledger_lookup = {
-	.table = "device_ledger",
-	.index = "device_ledger_pkey",
-	.columns = {"epoch", "reported_at", "report_interval_ms", "read_only", "capacity_bytes", "capacity_limit_bytes",
-				"available_bytes", "high_water_percent", "headroom_bytes", "refused_at"},
 };
 
 static GsPlan tally_plan = {
@@ -149,37 +124,17 @@ static void add_candidate(Search *search, const pg_uuid_t *device, int distance)
 
 	memset(candidate, 0, sizeof(*candidate));
 	candidate->device = *device;
-	candidate->name = gs_lookup_text(&search->devices, DEVICE_NAME);
-	candidate->location = gs_lookup_text(&search->devices, DEVICE_LOCATION);
-	candidate->available = gs_lookup_int64(&search->ledgers, LEDGER_AVAILABLE, 0);
-	candidate->refused = !gs_lookup_isnull(&search->ledgers, LEDGER_REFUSED_AT);
+	candidate->name = gs_lookup_text(&search->devices, GS_DEVICE_NAME);
+	candidate->location = gs_lookup_text(&search->devices, GS_DEVICE_LOCATION);
+	candidate->available = gs_lookup_int64(&search->ledgers, GS_LEDGER_AVAILABLE, 0);
+	candidate->refused = !gs_lookup_isnull(&search->ledgers, GS_LEDGER_REFUSED_AT);
 	candidate->distance = distance;
 	candidate->km = -1;
-	if (origin->has_point && !gs_lookup_isnull(&search->devices, DEVICE_LATITUDE))
+	if (origin->has_point && !gs_lookup_isnull(&search->devices, GS_DEVICE_LATITUDE))
 		candidate->km = gs_choice_kilometres(origin->latitude, origin->longitude,
-											 gs_lookup_float8(&search->devices, DEVICE_LATITUDE, 0),
-											 gs_lookup_float8(&search->devices, DEVICE_LONGITUDE, 0));
+											 gs_lookup_float8(&search->devices, GS_DEVICE_LATITUDE, 0),
+											 gs_lookup_float8(&search->devices, GS_DEVICE_LONGITUDE, 0));
 	candidate->preference = gs_choice_preference(distance, candidate->km);
-}
-
-/* Of the device and the ledger row that were looked up last. */
-static GsStanding standing_of(const Search *search)
-{
-	const GsCursor *ledger = &search->ledgers;
-
-	return (GsStanding){
-		.state = gs_lookup_text(&search->devices, DEVICE_STATE),
-		.name = gs_lookup_text(&search->devices, DEVICE_NAME),
-		.announced = !gs_lookup_isnull(ledger, LEDGER_EPOCH),
-		.reported_at = gs_lookup_timestamp(ledger, LEDGER_REPORTED_AT, DT_NOEND),
-		.report_interval_ms = gs_lookup_int32(ledger, LEDGER_INTERVAL, 0),
-		.read_only = gs_lookup_bool(ledger, LEDGER_READ_ONLY),
-		.capacity = gs_lookup_int64(ledger, LEDGER_CAPACITY, 0),
-		.capacity_limit = gs_lookup_int64(ledger, LEDGER_LIMIT, PG_INT64_MAX),
-		.available = gs_lookup_int64(ledger, LEDGER_AVAILABLE, 0),
-		.high_water_percent = gs_lookup_int32(ledger, LEDGER_HIGH_WATER, 0),
-		.headroom = gs_lookup_int64(ledger, LEDGER_HEADROOM, -1),
-	};
 }
 
 /* Is its location `area` or below it? */
@@ -194,9 +149,9 @@ static bool judge(const Search *search, const char *below)
 {
 	GsStanding standing;
 
-	if (below != NULL && lies_in(gs_lookup_text(&search->devices, DEVICE_LOCATION), below))
+	if (below != NULL && lies_in(gs_lookup_text(&search->devices, GS_DEVICE_LOCATION), below))
 		return false;
-	standing = standing_of(search);
+	standing = gs_standing_of(&search->devices, &search->ledgers);
 	return gs_objection(&standing, search->question->size, search->question->avoid) == NULL;
 }
 
@@ -210,7 +165,7 @@ static bool fits(Search *search, const pg_uuid_t *device, const char *below)
 	/* Where many are full, most are of no use for this alone: then one look-up is enough. */
 	gs_lookup_find(&search->ledgers, &key, 1);
 	if (!gs_lookup_next(&search->ledgers) ||
-		gs_lookup_int64(&search->ledgers, LEDGER_AVAILABLE, 0) <= search->question->size)
+		gs_lookup_int64(&search->ledgers, GS_LEDGER_AVAILABLE, 0) <= search->question->size)
 		return false;
 	gs_lookup_find(&search->devices, &key, 1);
 	if (!gs_lookup_next(&search->devices))
@@ -338,8 +293,8 @@ GsCandidates gs_candidates_find(const GsQuestion *question, int most)
 	search.places = palloc(sizeof(int32) * most);
 	search.scratch = AllocSetContextCreate(CurrentMemoryContext, "groupshare search", ALLOCSET_SMALL_SIZES);
 	gs_lookup_open(&search.areas, &area_lookup);
-	gs_lookup_open(&search.devices, &device_lookup);
-	gs_lookup_open(&search.ledgers, &ledger_lookup);
+	gs_lookup_open(&search.devices, &gs_standing_device);
+	gs_lookup_open(&search.ledgers, &gs_standing_ledger);
 	gs_plan_freeze();
 	search_all(&search);
 	if (search.found.count == 0) {

@@ -12,19 +12,20 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "lookup.h"
 #include "plan.h"
 #include "reply.h"
 #include "request.h"
+#include "row.h"
 
 PG_FUNCTION_INFO_V1(gs_current_era);
 
-static GsPlan insert_audit = {
-	"INSERT INTO groupshare.audit (request_id, peer, actor, action, subject, detail, terminal)"
-	" VALUES ($1, $2, coalesce($3, 'role ' || session_user), $4, $5, $6,"
-	"   (SELECT t.identifier FROM groupshare.terminal t WHERE t.id = $7))",
-	{TEXTOID, INETOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, UUIDOID},
-	.by_key = true,
+static GsTable audit_table = {
+	.name = "audit",
+	.columns = {"request_id", "peer", "actor", "action", "subject", "terminal", "detail"},
 };
+
+static GsLookup terminal_lookup = {.table = "terminal", .index = "terminal_pkey", .columns = {"identifier"}};
 
 static GsPlan insert_event = {
 	"INSERT INTO groupshare.event (terminal_id, kind, data) VALUES ($1, $2, $3)",
@@ -54,24 +55,44 @@ static Datum text_or_null(const char *text, char *null)
 	return text == NULL ? (Datum)0 : CStringGetTextDatum(text);
 }
 
+static char *identifier_of(const pg_uuid_t *terminal)
+{
+	const GsKey key = GS_KEY_UUID(1, terminal);
+	char *identifier = NULL;
+	GsCursor cursor;
+
+	if (terminal == NULL)
+		return NULL;
+	if (gs_lookup_one(&cursor, &terminal_lookup, &key, 1))
+		identifier = gs_lookup_text(&cursor, 1);
+	gs_lookup_close(&cursor);
+	return identifier;
+}
+
+static const char *actor(const GsRequest *request)
+{
+	if (request != NULL && request->terminal != NULL)
+		return request->terminal->identifier;
+	return psprintf("role %s", GetUserNameFromId(GetSessionUserId(), false));
+}
+
 static void audit(const GsRequest *request, const char *action, const char *subject, const pg_uuid_t *terminal,
 				  Jsonb *detail)
 {
+	const bool has_peer = request != NULL && request->peer != NULL;
 	Datum values[7];
 	char nulls[7];
 
 	values[0] = text_or_null(request == NULL ? NULL : request->request_id, &nulls[0]);
-	nulls[1] = request == NULL || request->peer == NULL ? 'n' : ' ';
-	values[1] = nulls[1] == 'n' ? (Datum)0 : InetPGetDatum(request->peer);
-	values[2] =
-		text_or_null(request == NULL || request->terminal == NULL ? NULL : request->terminal->identifier, &nulls[2]);
+	nulls[1] = has_peer ? ' ' : 'n';
+	values[1] = has_peer ? InetPGetDatum(request->peer) : (Datum)0;
+	values[2] = text_or_null(actor(request), &nulls[2]);
 	values[3] = text_or_null(action, &nulls[3]);
 	values[4] = text_or_null(subject, &nulls[4]);
-	nulls[5] = detail == NULL ? 'n' : ' ';
-	values[5] = detail == NULL ? (Datum)0 : JsonbPGetDatum(detail);
-	nulls[6] = terminal == NULL ? 'n' : ' ';
-	values[6] = UUIDPGetDatum(terminal);
-	(void)gs_plan_run(&insert_audit, values, nulls, 0);
+	values[5] = text_or_null(identifier_of(terminal), &nulls[5]);
+	nulls[6] = detail == NULL ? 'n' : ' ';
+	values[6] = detail == NULL ? (Datum)0 : JsonbPGetDatum(detail);
+	gs_row_insert(&audit_table, values, nulls);
 }
 
 void gs_audit(const GsRequest *request, const char *action, const char *subject, Jsonb *detail)

@@ -12,55 +12,27 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "catalog.h"
 #include "lookup.h"
 #include "plan.h"
-
-static uint64 catalog_state = 0;
-
-static void catalog_changed(Datum unused, Oid relation)
-{
-	catalog_state++;
-}
-
-static Oid relation_by_name(const char *name, Oid schema)
-{
-	Oid oid = get_relname_relid(name, schema);
-
-	if (!OidIsValid(oid))
-		elog(ERROR, "groupshare.%s is missing", name);
-	return oid;
-}
 
 /* What changes while it looks is looked up again the next time. */
 static void learn(GsLookup *lookup)
 {
-	uint64 state;
-	Oid schema;
+	const uint64 state = gs_catalog_state();
 
-	if (catalog_state == 0) {
-		CacheRegisterRelcacheCallback(catalog_changed, (Datum)0);
-		catalog_state = 1;
-	}
-	if (lookup->known == catalog_state)
+	if (lookup->known == state)
 		return;
-	state = catalog_state;
-	schema = get_namespace_oid("groupshare", false);
-	lookup->table_oid = relation_by_name(lookup->table, schema);
-	lookup->index_oid = relation_by_name(lookup->index, schema);
-	for (int i = 0; i < GS_LOOKUP_COLUMNS && lookup->columns[i] != NULL; i++) {
-		lookup->numbers[i] = get_attnum(lookup->table_oid, lookup->columns[i]);
-		if (lookup->numbers[i] == InvalidAttrNumber)
-			elog(ERROR, "groupshare.%s has no column %s", lookup->table, lookup->columns[i]);
-	}
+	lookup->table_oid = gs_catalog_relation(lookup->table);
+	lookup->index_oid = gs_catalog_relation(lookup->index);
+	for (int i = 0; i < GS_LOOKUP_COLUMNS && lookup->columns[i] != NULL; i++)
+		lookup->numbers[i] = gs_catalog_column(lookup->table_oid, lookup->table, lookup->columns[i]);
 	lookup->known = state;
 }
 
@@ -99,6 +71,13 @@ void gs_lookup_close(GsCursor *cursor)
 	table_close(cursor->table, NoLock);
 }
 
+/* The next look-up of the same kind goes on with the scan. */
+static bool goes_on(const GsCursor *cursor, int count)
+{
+	return cursor->scan != NULL && cursor->scan->numberOfKeys == count &&
+		   cursor->scan->xs_snapshot == GetActiveSnapshot();
+}
+
 void gs_lookup_find(GsCursor *cursor, const GsKey *keys, int count)
 {
 	ScanKeyData scan_keys[GS_LOOKUP_KEYS];
@@ -107,8 +86,12 @@ void gs_lookup_find(GsCursor *cursor, const GsKey *keys, int count)
 	for (int i = 0; i < count; i++)
 		ScanKeyEntryInitialize(&scan_keys[i], 0, keys[i].column, keys[i].strategy, InvalidOid,
 							   cursor->index->rd_indcollation[keys[i].column - 1], keys[i].compare, keys[i].value);
-	end_scan(cursor);
-	cursor->scan = index_beginscan(cursor->table, cursor->index, GetActiveSnapshot(), count, 0);
+	if (goes_on(cursor, count)) {
+		ExecClearTuple(cursor->row);
+	} else {
+		end_scan(cursor);
+		cursor->scan = index_beginscan(cursor->table, cursor->index, GetActiveSnapshot(), count, 0);
+	}
 	index_rescan(cursor->scan, scan_keys, count, NULL, 0);
 }
 

@@ -62,24 +62,15 @@ static void prepare(GsPlan *plan)
 	plan->saved = made;
 }
 
-/* A plan by key that is made while a table is empty would scan it, and go on scanning it while it grows, until the next
- * ANALYZE; so would those of the foreign keys that its rows are checked by. And nothing that looks up a few rows is
- * worth compiling, which a scan that can't be avoided after all would look like. */
-static int execute(GsPlan *plan, const Datum *values, const char *nulls, GsSnapshot snapshot, int64 limit)
+void gs_plan_by_key(void (*work)(void *), void *argument)
 {
 	const bool seqscan = enable_seqscan;
 	const bool jit = jit_enabled;
-	volatile int code = 0;
 
-	if (plan->by_key)
-		enable_seqscan = jit_enabled = false;
+	enable_seqscan = jit_enabled = false;
 	PG_TRY();
 	{
-		if (snapshot == LATEST)
-			code = SPI_execute_snapshot(plan->saved, unconstify(Datum *, values), nulls, GetLatestSnapshot(),
-										InvalidSnapshot, true, false, limit);
-		else
-			code = SPI_execute_plan(plan->saved, unconstify(Datum *, values), nulls, snapshot == FROZEN, limit);
+		work(argument);
 	}
 	PG_FINALLY();
 	{
@@ -87,21 +78,44 @@ static int execute(GsPlan *plan, const Datum *values, const char *nulls, GsSnaps
 		jit_enabled = jit;
 	}
 	PG_END_TRY();
-	return code;
+}
+
+typedef struct Execution {
+	GsPlan *plan;
+	const Datum *values;
+	const char *nulls;
+	GsSnapshot snapshot;
+	int64 limit;
+	int code;
+} Execution;
+
+static void execute(void *argument)
+{
+	Execution *e = argument;
+	Datum *values = unconstify(Datum *, e->values);
+
+	if (e->snapshot == LATEST)
+		e->code = SPI_execute_snapshot(e->plan->saved, values, e->nulls, GetLatestSnapshot(), InvalidSnapshot, true,
+									   false, e->limit);
+	else
+		e->code = SPI_execute_plan(e->plan->saved, values, e->nulls, e->snapshot == FROZEN, e->limit);
 }
 
 static uint64 run(GsPlan *plan, const Datum *values, const char *nulls, GsSnapshot snapshot, int64 limit)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	int code;
+	Execution execution = {plan, values, nulls, snapshot, limit, 0};
 
 	if (plan->saved == NULL)
 		prepare(plan);
 	SPI_freetuptable(SPI_tuptable);
 	SPI_tuptable = NULL;
-	code = execute(plan, values, nulls, snapshot, limit);
-	if (code < 0)
-		elog(ERROR, "SPI can't execute a plan: %s", SPI_result_code_string(code));
+	if (plan->by_key)
+		gs_plan_by_key(execute, &execution);
+	else
+		execute(&execution);
+	if (execution.code < 0)
+		elog(ERROR, "SPI can't execute a plan: %s", SPI_result_code_string(execution.code));
 	MemoryContextSwitchTo(caller);
 	return SPI_processed;
 }

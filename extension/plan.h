@@ -52,6 +52,14 @@ void gs_plan_freeze(void);
 uint64 gs_plan_run_frozen(GsPlan *plan, const Datum *values, const char *nulls, int64 limit);
 void gs_plan_thaw(void);
 
+/*
+ * Does work that looks up a few rows. A plan by key that is made while a table is empty would scan it, and go on
+ * scanning it while it grows, until the next ANALYZE; so would those of the foreign keys that its rows are checked by:
+ * here none is made like that. Nor is any worth compiling, which a scan that can't be avoided after all would look
+ * like.
+ */
+void gs_plan_by_key(void (*work)(void *), void *argument);
+
 /* Column `col` (1-based) of row `row` (0-based) of the latest result, in memory that outlives gs_plan_close. */
 bool gs_result_isnull(uint64 row, int col);
 int64 gs_result_int64(uint64 row, int col); /* int4 and int8 columns */

@@ -2,22 +2,26 @@
 /*
  * Quota: a terminal is charged for its pending and stored shares, from the notice on until the share is deleted or
  * expires, in the transaction that makes or ends the share; and, if its plan says so, for deleted shares that are still
- * held. The charge is a guarded UPDATE, so it holds also against a caller that forgot the lock.
+ * held. The charge locks the usage row and judges what it
+ * finds there, so it holds also against a caller that forgot the lock.
  *
  * Lock order: the usage row is the first lock of every transaction that changes a terminal's shares, see reservation.c.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "utils/builtins.h"
 
 #include "errcodes.h"
 #include "lookup.h"
 #include "plan.h"
 #include "quota.h"
+#include "row.h"
 #include "settings.h"
 
-static GsLookup usage_lookup = {.table = "usage", .index = "usage_pkey", .columns = {"shares"}};
+enum { USAGE_BYTES = 1, USAGE_SHARES };
+static GsLookup usage_lookup = {.table = "usage", .index = "usage_pkey", .columns = {"used_bytes", "shares"}};
 
 static GsPlan make_plan = {
 	.sql = "INSERT INTO groupshare.usage (terminal_id, home) VALUES ($1, $2) ON CONFLICT (terminal_id) DO NOTHING",
@@ -37,16 +41,20 @@ static GsPlan limits_plan = {
 	.types = {UUIDOID, TEXTOID},
 };
 
-static GsPlan charge_plan = {
-	.sql = "UPDATE groupshare.usage u SET used_bytes = u.used_bytes + $3, shares = u.shares + 1"
-		   " FROM groupshare.plan p"
-		   " WHERE u.terminal_id = $1 AND p.name = $2"
-		   "   AND (p.max_object_bytes IS NULL OR $3 <= p.max_object_bytes)"
-		   "   AND (p.quota_bytes IS NULL OR u.used_bytes + $3 + " HELD " <= p.quota_bytes)"
-		   "   AND (p.max_shares IS NULL OR u.shares < p.max_shares)",
-	.types = {UUIDOID, TEXTOID, INT8OID},
+static GsPlan held_plan = {
+	.sql = "SELECT " HELD " FROM groupshare.plan p WHERE p.name = $2",
+	.types = {UUIDOID, TEXTOID},
 	.by_key = true,
 };
+
+enum { PLAN_MAX_OBJECT = 1, PLAN_QUOTA, PLAN_MAX_SHARES, PLAN_FREE_HELD };
+static GsLookup plan_lookup = {
+	.table = "plan",
+	.index = "plan_pkey",
+	.columns = {"max_object_bytes", "quota_bytes", "max_shares", "free_held_bytes"},
+};
+
+static GsTable usage_table = {.name = "usage", .columns = {"used_bytes", "shares"}};
 
 static GsPlan refund_plan = {
 	.sql = "UPDATE groupshare.usage SET used_bytes = used_bytes - $2, shares = shares - 1 WHERE terminal_id = $1",
@@ -142,11 +150,70 @@ static void raise_quota_exceeded(const GsTerminal *terminal, int64 size)
 					errhint("Delete a share first.")));
 }
 
+/* The limits of a terminal's plan; PG_INT64_MAX: none. */
+typedef struct Limits {
+	int64 object;
+	int64 bytes;
+	int64 shares;
+	bool held_counts;
+} Limits;
+
+static Limits limits_of(const GsTerminal *terminal)
+{
+	const GsKey key = GS_KEY_TEXT(1, CStringGetTextDatum(terminal->plan));
+	Limits limits;
+	GsCursor plan;
+
+	if (!gs_lookup_one(&plan, &plan_lookup, &key, 1))
+		elog(ERROR, "plan \"%s\" of terminal %s is gone", terminal->plan, terminal->identifier);
+	limits.object = gs_lookup_int64(&plan, PLAN_MAX_OBJECT, PG_INT64_MAX);
+	limits.bytes = gs_lookup_int64(&plan, PLAN_QUOTA, PG_INT64_MAX);
+	limits.shares =
+		gs_lookup_isnull(&plan, PLAN_MAX_SHARES) ? PG_INT64_MAX : gs_lookup_int32(&plan, PLAN_MAX_SHARES, 0);
+	limits.held_counts = !gs_lookup_isnull(&plan, PLAN_FREE_HELD);
+	gs_lookup_close(&plan);
+	return limits;
+}
+
+static int64 held_bytes(const GsTerminal *terminal)
+{
+	Datum values[] = {UUIDPGetDatum(&terminal->id), CStringGetTextDatum(terminal->plan)};
+
+	return gs_plan_run(&held_plan, values, NULL, 1) == 0 ? 0 : gs_result_int64(0, 1);
+}
+
+static int64 plus(int64 a, int64 b)
+{
+	int64 sum;
+
+	if (pg_add_s64_overflow(a, b, &sum))
+		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE), errmsg("bytes out of range")));
+	return sum;
+}
+
+/* False: the plan does not allow it. */
+static bool add_share(const GsTerminal *terminal, int64 size, GsCursor *usage)
+{
+	const Limits limits = limits_of(terminal);
+	const int64 held = limits.held_counts ? held_bytes(terminal) : 0;
+	const int64 used = plus(gs_lookup_int64(usage, USAGE_BYTES, 0), size);
+	const int32 shares = gs_lookup_int32(usage, USAGE_SHARES, 0);
+
+	if (size > limits.object || plus(used, held) > limits.bytes || shares >= limits.shares)
+		return false;
+	gs_row_update(&usage_table, usage, (Datum[]){Int64GetDatum(used), Int32GetDatum(shares + 1)}, NULL);
+	return true;
+}
+
 void gs_quota_charge(const GsTerminal *terminal, int64 size)
 {
-	Datum values[] = {UUIDPGetDatum(&terminal->id), CStringGetTextDatum(terminal->plan), Int64GetDatum(size)};
+	const GsKey key = GS_KEY_UUID(1, &terminal->id);
+	GsCursor usage;
+	bool charged = gs_lookup_one(&usage, &usage_lookup, &key, 1) && gs_lookup_lock(&usage, LockWaitBlock) &&
+				   add_share(terminal, size, &usage);
 
-	if (gs_plan_run(&charge_plan, values, NULL, 0) > 0)
+	gs_lookup_close(&usage);
+	if (charged)
 		return;
 	check_size(terminal, size);
 	raise_quota_exceeded(terminal, size);

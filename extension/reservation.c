@@ -16,8 +16,11 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "datatype/timestamp.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 #include "ledger.h"
 #include "placement.h"
@@ -25,20 +28,20 @@
 #include "quota.h"
 #include "replica.h"
 #include "reservation.h"
+#include "row.h"
 #include "settings.h"
 
-/* One statement: the foreign keys to the copy are checked at its end. */
-static GsPlan make_plan = {
-	.sql = "WITH copy AS (INSERT INTO groupshare.share_copy (home, share_id, device_id) VALUES ($1, $2, $3)"
-		   "   RETURNING object),"
-		   " placed AS (INSERT INTO groupshare.placement (object, home, location, device_id, distance, candidates,"
-		   "     latitude, longitude, policy_id, policy_error, further)"
-		   "   SELECT object, $1, $4, $3, $5, $6, $9, $10, $11, $12, $13 FROM copy)"
-		   " INSERT INTO groupshare.reservation (object, home, device_id, size_bytes, expires_at)"
-		   " SELECT object, $1, $3, $7, now() + $8 * interval '1 second' FROM copy RETURNING object, expires_at",
-	.types = {UUIDOID, UUIDOID, UUIDOID, TEXTOID, INT4OID, JSONBOID, INT8OID, INT4OID, FLOAT8OID, FLOAT8OID, UUIDOID,
-			  TEXTOID, BOOLOID},
-	.by_key = true,
+static GsTable copy_table = {.name = "share_copy", .columns = {"object", "home", "share_id", "device_id"}};
+
+static GsTable reservation_table = {
+	.name = "reservation",
+	.columns = {"object", "home", "device_id", "size_bytes", "expires_at"},
+};
+
+static GsTable placement_table = {
+	.name = "placement",
+	.columns = {"object", "home", "device_id", "location", "distance", "candidates", "latitude", "longitude",
+				"policy_id", "policy_error", "further"},
 };
 
 static GsPlan find_plan = {
@@ -92,45 +95,47 @@ static GsPlan expire_share_plan = {
 	.types = {UUIDOID},
 };
 
-/* The copy, its placement and its reservation, of bytes that the placement has just reserved. */
-static GsAllocation *record(const GsQuestion *question, const GsPlace *place, const pg_uuid_t *home, bool further)
+static void record_placement(const GsQuestion *question, const GsPlace *place, Datum object, Datum home, bool further)
 {
-	GsAllocation *allocation = palloc0(sizeof(*allocation));
-	Datum values[] = {UUIDPGetDatum(home),
-					  UUIDPGetDatum(question->share),
-					  UUIDPGetDatum(&place->device),
-					  CStringGetTextDatum(question->origin.location),
-					  Int32GetDatum(place->distance),
-					  JsonbPGetDatum(place->candidates),
-					  Int64GetDatum(question->size),
-					  Int32GetDatum(gs_reservation_lifetime_s),
-					  Float8GetDatum(question->origin.latitude),
-					  Float8GetDatum(question->origin.longitude),
-					  UUIDPGetDatum(&place->policy.id),
-					  place->policy.error == NULL ? (Datum)0 : CStringGetTextDatum(place->policy.error),
-					  BoolGetDatum(further)};
-	const char point = question->origin.has_point ? ' ' : 'n';
-	const char nulls[] = {' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  ' ',
-						  point,
-						  point,
-						  place->policy.set ? ' ' : 'n',
-						  place->policy.error == NULL ? 'n' : ' ',
+	const GsOrigin *origin = &question->origin;
+	const bool failed = place->policy.error != NULL;
+	const char point = origin->has_point ? ' ' : 'n';
+	const Datum values[] = {object,
+							home,
+							UUIDPGetDatum(&place->device),
+							CStringGetTextDatum(origin->location),
+							Int32GetDatum(place->distance),
+							JsonbPGetDatum(place->candidates),
+							Float8GetDatum(origin->latitude),
+							Float8GetDatum(origin->longitude),
+							UUIDPGetDatum(&place->policy.id),
+							failed ? CStringGetTextDatum(place->policy.error) : (Datum)0,
+							BoolGetDatum(further)};
+	const char nulls[] = {' ', ' ', ' ', ' ', ' ', ' ', point, point, place->policy.set ? ' ' : 'n', failed ? ' ' : 'n',
 						  ' '};
 
-	gs_plan_run(&make_plan, values, nulls, 0);
-	allocation->object = *gs_result_uuid(0, 1);
-	allocation->expires_at = gs_result_timestamp(0, 2);
+	gs_row_insert(&placement_table, values, nulls);
+}
+
+/* The copy, its placement and its reservation, of bytes that the placement has just reserved. */
+static GsAllocation *record(const GsQuestion *question, const GsPlace *place, const pg_uuid_t *server, bool further)
+{
+	GsAllocation *allocation = palloc0(sizeof(*allocation));
+	const Datum object = DirectFunctionCall1(gen_random_uuid, (Datum)0);
+	const Datum home = UUIDPGetDatum(server), device = UUIDPGetDatum(&place->device);
+
+	allocation->object = *DatumGetUUIDP(object);
+	allocation->expires_at = GetCurrentTransactionStartTimestamp() + gs_reservation_lifetime_s * USECS_PER_SEC;
 	allocation->device = place->device;
 	allocation->device_name = place->device_name;
 	allocation->size = question->size;
 	allocation->reachable = true;
+	gs_row_insert(&copy_table, (Datum[]){object, home, UUIDPGetDatum(question->share), device}, NULL);
+	gs_row_insert(
+		&reservation_table,
+		(Datum[]){object, home, device, Int64GetDatum(allocation->size), TimestampTzGetDatum(allocation->expires_at)},
+		NULL);
+	record_placement(question, place, object, home, further);
 	return allocation;
 }
 

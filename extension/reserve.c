@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The statement that promises bytes, and the queue in front of it.
+ * Promising bytes, and the queue in front of it.
  *
- * The statement finds out whether the device still fits and adds to its ledger row under the row's lock: after a wait
- * PostgreSQL looks at the conditions again, on the row as its last holder left it. The lock lasts until the transaction
- * ends, its flush to disk included; so those who want a busy device would stand at the row in dozens, all be woken by
- * each commit, and all but one lie down again at the row's next version. Therefore they first take a lock of the
- * device's own, whose queue is in order and wakes one at a time; at the row itself there are then only reports,
- * receipts and the like, and one notice.
+ * Whether the device still fits is found out under the lock of its ledger row, on the row as its last holder left it,
+ * which then gets the bytes (gs_row_update writes no other version). The lock lasts until the transaction ends, its
+ * flush to disk included; so those who want a busy device would stand at the row in dozens, all be woken by each
+ * commit, and all but one lie down again at the row's next version. Therefore they first take a lock of the device's
+ * own, whose queue is in order and wakes one at a time; at the row itself there are then only reports, receipts and the
+ * like, and one notice.
  *
  * Waiting happens in a subtransaction with a lock_timeout, so that giving up leaves the notice whole. It is only
  * allowed while no ledger row is held (gs_ledger_held): who waits for the queue holds nothing that a holder of a ledger
@@ -16,7 +16,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/guc.h"
@@ -25,33 +24,41 @@
 #include "ledger.h"
 #include "lookup.h"
 #include "objection.h"
-#include "plan.h"
 #include "reserve.h"
+#include "row.h"
+#include "standing.h"
 
 #define QUEUE_SPACE 0x6773 /* sets the queues apart from users' advisory locks, whose objsubid is 1 or 2 */
 
-enum { PARAMETERS = 3 };
+static GsTable ledger_table = {.name = "device_ledger", .columns = {"reserved_bytes"}};
 
-#define RESERVE                                                                     \
-	" UPDATE groupshare.device_ledger l SET reserved_bytes = l.reserved_bytes + $2" \
-	" FROM groupshare.device d WHERE l.device_id = $1 AND d.id = $1 AND" OBJECTION "IS NULL"
-static GsPlan reserve_plan = {
-	.sql = RESERVE,
-	.types = {UUIDOID, OBJECTION_TYPES},
-	.by_key = true,
-};
-
-static GsLookup ledger_lookup = {.table = "device_ledger", .index = "device_ledger_pkey", .columns = {"device_id"}};
-
-/* False: another transaction holds the row. */
-static bool lock_free_ledger(const pg_uuid_t *device)
+/* The ledger row is locked: what it says is how its last holder left it. */
+static bool promise(const GsQuestion *question, const GsCursor *device, const GsCursor *ledger)
 {
-	const GsKey key = GS_KEY_UUID(1, device);
-	GsCursor cursor;
-	bool locked = gs_lookup_one(&cursor, &ledger_lookup, &key, 1) && gs_lookup_lock(&cursor, LockWaitSkip);
+	GsStanding standing = gs_standing_of(device, ledger);
+	Datum reserved;
 
-	gs_lookup_close(&cursor);
-	return locked;
+	if (gs_objection(&standing, question->size, question->avoid) != NULL)
+		return false;
+	reserved = Int64GetDatum(gs_lookup_int64(ledger, GS_LEDGER_RESERVED, 0) + question->size);
+	gs_row_update(&ledger_table, ledger, &reserved, NULL);
+	return true;
+}
+
+/* False: by LockWaitSkip, another transaction holds the row; or something speaks against the device now. */
+static bool reserve(const GsQuestion *question, const pg_uuid_t *id, LockWaitPolicy wait)
+{
+	const GsKey key = GS_KEY_UUID(1, id);
+	GsCursor ledger, device;
+	bool reserved = false;
+
+	if (gs_lookup_one(&ledger, &gs_standing_ledger, &key, 1) && gs_lookup_lock(&ledger, wait)) {
+		gs_ledger_note_held();
+		reserved = gs_lookup_one(&device, &gs_standing_device, &key, 1) && promise(question, &device, &ledger);
+		gs_lookup_close(&device);
+	}
+	gs_lookup_close(&ledger);
+	return reserved;
 }
 
 static LOCKTAG queue_of(const pg_uuid_t *device)
@@ -67,17 +74,12 @@ static LOCKTAG queue_of(const pg_uuid_t *device)
 bool gs_reserve_free(const GsQuestion *question, const pg_uuid_t *device)
 {
 	LOCKTAG queue = queue_of(device);
-	Datum values[PARAMETERS];
 	bool queues = !gs_ledger_held();
 
 	if (queues && LockAcquire(&queue, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		return false;
-	if (lock_free_ledger(device)) {
-		gs_ledger_note_held();
-		gs_objection_parameters(values, UUIDPGetDatum(device), question);
-		if (gs_plan_run(&reserve_plan, values, NULL, 0) == 1)
-			return true;
-	}
+	if (reserve(question, device, LockWaitSkip))
+		return true;
 	if (queues)
 		LockRelease(&queue, ExclusiveLock, false);
 	return false;
@@ -94,15 +96,13 @@ static GsGuardEnd wait_and_reserve(void *argument)
 {
 	Turn *turn = argument;
 	LOCKTAG queue = queue_of(turn->device);
-	Datum values[PARAMETERS];
 	char timeout[16];
 	int settings = NewGUCNestLevel();
 
 	snprintf(timeout, sizeof(timeout), "%d", turn->wait_ms);
 	(void)set_config_option("lock_timeout", timeout, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void)LockAcquire(&queue, ExclusiveLock, false, false);
-	gs_objection_parameters(values, UUIDPGetDatum(turn->device), turn->question);
-	turn->reserved = gs_plan_run(&reserve_plan, values, NULL, 0) == 1;
+	turn->reserved = reserve(turn->question, turn->device, LockWaitBlock);
 	AtEOXact_GUC(false, settings);
 	return turn->reserved ? GS_GUARD_KEEP : GS_GUARD_UNDO;
 }

@@ -10,6 +10,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 #include "access.h"
 #include "errcodes.h"
@@ -20,6 +21,7 @@
 #include "replica.h"
 #include "reply.h"
 #include "reservation.h"
+#include "row.h"
 #include "upload.h"
 
 typedef struct KnownShare {
@@ -39,11 +41,9 @@ static GsPlan find_share_plan = {
 /* Of shares that are pending or stored. */
 static GsLookup share_name_lookup = {.table = "share", .index = "share_owner_name", .columns = {"id"}};
 
-static GsPlan make_share_plan = {
-	.sql = "INSERT INTO groupshare.share (home, owner, name, size_bytes, sha256, all_groups)"
-		   " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
-	.types = {UUIDOID, UUIDOID, TEXTOID, INT8OID, BYTEAOID, BOOLOID},
-	.by_key = true,
+static GsTable share_table = {
+	.name = "share",
+	.columns = {"id", "home", "owner", "name", "size_bytes", "sha256", "all_groups"},
 };
 
 static GsPlan learn_digest_plan = {
@@ -140,15 +140,20 @@ static void match_share(const GsRequest *request, KnownShare *share, const GsNot
 static KnownShare *make_share(const GsRequest *request, const GsNotice *notice)
 {
 	const GsTerminal *owner = request->terminal;
-	Datum values[] = {UUIDPGetDatum(&owner->home),       UUIDPGetDatum(&owner->id),
-					  CStringGetTextDatum(notice->name), Int64GetDatum(notice->size),
-					  PointerGetDatum(notice->sha256),   BoolGetDatum(notice->groups == NULL)};
-	const char nulls[] = {' ', ' ', ' ', ' ', notice->sha256 == NULL ? 'n' : ' ', ' '};
+	const Datum id = DirectFunctionCall1(gen_random_uuid, (Datum)0);
+	const Datum values[] = {id,
+							UUIDPGetDatum(&owner->home),
+							UUIDPGetDatum(&owner->id),
+							CStringGetTextDatum(notice->name),
+							Int64GetDatum(notice->size),
+							PointerGetDatum(notice->sha256),
+							BoolGetDatum(notice->groups == NULL)};
+	const char nulls[] = {' ', ' ', ' ', ' ', ' ', notice->sha256 == NULL ? 'n' : ' ', ' '};
 	KnownShare *share = palloc(sizeof(*share));
 
 	gs_quota_charge(owner, notice->size);
-	gs_plan_run(&make_share_plan, values, nulls, 0);
-	share->id = *gs_result_uuid(0, 1);
+	gs_row_insert(&share_table, values, nulls);
+	share->id = *DatumGetUUIDP(id);
 	share->size = notice->size;
 	share->sha256 = notice->sha256;
 	share->stored = false;

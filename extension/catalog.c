@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "catalog.h"
+
+static uint64 state = 0;
+
+static void relation_changed(Datum unused, Oid relation)
+{
+	state++;
+}
+
+static void row_changed(Datum unused, int cache, uint32 hash)
+{
+	state++;
+}
+
+uint64 gs_catalog_state(void)
+{
+	if (state == 0) {
+		CacheRegisterRelcacheCallback(relation_changed, (Datum)0);
+		CacheRegisterSyscacheCallback(PROCOID, row_changed, (Datum)0);
+		CacheRegisterSyscacheCallback(TYPEOID, row_changed, (Datum)0);
+		CacheRegisterSyscacheCallback(CONSTROID, row_changed, (Datum)0);
+		state = 1;
+	}
+	return state;
+}
+
+Oid gs_catalog_relation(const char *name)
+{
+	Oid oid = get_relname_relid(name, get_namespace_oid("groupshare", false));
+
+	if (!OidIsValid(oid))
+		elog(ERROR, "groupshare.%s is missing", name);
+	return oid;
+}
+
+AttrNumber gs_catalog_column(Oid relation, const char *table, const char *column)
+{
+	AttrNumber number = get_attnum(relation, column);
+
+	if (number == InvalidAttrNumber)
+		elog(ERROR, "groupshare.%s has no column %s", table, column);
+	return number;
+}

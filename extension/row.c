@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Writing rows without the executor's plans, by the parts that its ModifyTable node is made of.
+ *
+ * Invariants: the current role's right to write is checked as for a statement; the table and its indexes are locked as
+ * by one, and stay so until the transaction ends; triggers fire as for a statement that writes this one row, those of
+ * foreign keys at its end.
+ *
+ * What a statement would prepare is kept from call to call (row_kept.c).
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "executor/nodeModifyTable.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "catalog.h"
+#include "plan.h"
+#include "row_kept.h"
+
+/* One call. */
+typedef struct Write {
+	GsTable *table;
+	Relation relation;
+	GsTableKept *kept;
+	EState *estate;
+	ResultRelInfo *result;
+	TupleTableSlot *row;
+	TransitionCaptureState *capture;
+} Write;
+
+static Relation open_table(const GsTable *table, AclMode mode)
+{
+	Oid oid = gs_row_is_known(table) ? table->kept->oid : gs_catalog_relation(table->name);
+	AclResult result = pg_class_aclcheck(oid, GetUserId(), mode);
+
+	PreventCommandIfReadOnly(mode == ACL_INSERT ? "INSERT" : "UPDATE");
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_TABLE, table->name);
+	return table_open(oid, RowExclusiveLock);
+}
+
+/* Which columns a statement would have named: triggers ask for them. */
+static List *range_table(const GsTableKept *kept, Relation relation, AclMode mode)
+{
+	RangeTblEntry *entry = makeNode(RangeTblEntry);
+	Bitmapset **columns = mode == ACL_INSERT ? &entry->insertedCols : &entry->updatedCols;
+
+	entry->rtekind = RTE_RELATION;
+	entry->relid = RelationGetRelid(relation);
+	entry->relkind = relation->rd_rel->relkind;
+	entry->rellockmode = RowExclusiveLock;
+	for (int i = 0; i < kept->given; i++)
+		*columns = bms_add_member(*columns, kept->numbers[i] - FirstLowInvalidHeapAttributeNumber);
+	return list_make1(entry);
+}
+
+static void open_indexes(ResultRelInfo *result, const GsTableKept *kept)
+{
+	result->ri_IndexRelationDescs = palloc(sizeof(Relation) * Max(result->ri_NumIndices, 1));
+	for (int i = 0; i < result->ri_NumIndices; i++) {
+		result->ri_IndexRelationDescs[i] = index_open(kept->indexes[i], RowExclusiveLock);
+		result->ri_IndexRelationInfo[i]->ii_AmCache = NULL;
+	}
+}
+
+static void begin(Write *write, GsTable *table, CmdType command)
+{
+	const AclMode mode = command == CMD_INSERT ? ACL_INSERT : ACL_UPDATE;
+	ResultRelInfo *result;
+
+	write->table = table;
+	write->relation = open_table(table, mode);
+	write->estate = CreateExecutorState();
+	MemoryContextSwitchTo(write->estate->es_query_cxt);
+	write->kept = gs_row_take(table, write->relation);
+	ExecInitRangeTable(write->estate, range_table(write->kept, write->relation, mode));
+	write->estate->es_snapshot = GetActiveSnapshot();
+	write->estate->es_output_cid = GetCurrentCommandId(true);
+	result = write->result = palloc(sizeof(*result));
+	*result = write->kept->result;
+	result->ri_RelationDesc = write->relation;
+	if (result->ri_TrigDesc != NULL)
+		result->ri_TrigFunctions = palloc0(sizeof(FmgrInfo) * result->ri_TrigDesc->numtriggers);
+	open_indexes(result, write->kept);
+	write->estate->es_opened_result_relations = list_make1(result);
+	write->row = MakeSingleTupleTableSlot(write->kept->descriptor, &TTSOpsVirtual);
+	AfterTriggerBeginQuery();
+	write->capture = MakeTransitionCaptureState(result->ri_TrigDesc, RelationGetRelid(write->relation), command);
+}
+
+static void fire_triggers(void *estate)
+{
+	AfterTriggerEndQuery(estate);
+}
+
+/* Foreign keys are checked here. */
+static void end(Write *write, MemoryContext caller)
+{
+	gs_plan_by_key(fire_triggers, write->estate);
+	ExecResetTupleTable(write->estate->es_tupleTable, false);
+	ExecCloseResultRelations(write->estate);
+	table_close(write->relation, NoLock);
+	gs_row_give_back(write->table, write->kept);
+	MemoryContextSwitchTo(caller);
+	FreeExecutorState(write->estate);
+	CommandCounterIncrement();
+}
+
+static void put(const Write *write, AttrNumber number, Datum value, bool isnull)
+{
+	GsColumn *column = &write->kept->columns[number - 1];
+
+	if (column->domain)
+		domain_check(value, isnull, TupleDescAttr(write->kept->descriptor, number - 1)->atttypid, &column->domain_rules,
+					 write->kept->context);
+	write->row->tts_values[number - 1] = value;
+	write->row->tts_isnull[number - 1] = isnull;
+}
+
+static void put_given(const Write *write, const Datum *values, const char *nulls)
+{
+	for (int i = 0; i < write->kept->given; i++)
+		put(write, write->kept->numbers[i], values[i], nulls != NULL && nulls[i] == 'n');
+}
+
+static void put_defaults(const Write *write)
+{
+	ExprContext *context = GetPerTupleExprContext(write->estate);
+
+	for (int i = 0; i < write->kept->descriptor->natts; i++) {
+		GsColumn *column = &write->kept->columns[i];
+		bool isnull = true;
+		Datum value = (Datum)0;
+
+		if (column->given)
+			continue;
+		if (column->otherwise != NULL)
+			value = ExecEvalExprSwitchContext(column->otherwise, context, &isnull);
+		put(write, i + 1, value, isnull);
+	}
+}
+
+static void check(Write *write, CmdType command)
+{
+	const TupleConstr *rules = RelationGetDescr(write->relation)->constr;
+
+	write->row->tts_tableOid = RelationGetRelid(write->relation);
+	if (rules == NULL)
+		return;
+	if (rules->has_generated_stored)
+		ExecComputeStoredGenerated(write->result, write->estate, write->row, command);
+	ExecConstraints(write->result, write->row, write->estate);
+}
+
+static List *write_indexes(Write *write, bool update)
+{
+	if (write->result->ri_NumIndices == 0)
+		return NIL;
+	return ExecInsertIndexTuples(write->result, write->row, write->estate, update, false, NULL, NIL);
+}
+
+static void insert_row(Write *write)
+{
+	const TriggerDesc *triggers = write->result->ri_TrigDesc;
+
+	if (triggers != NULL && triggers->trig_insert_before_row &&
+		!ExecBRInsertTriggers(write->estate, write->result, write->row))
+		return;
+	check(write, CMD_INSERT);
+	simple_table_tuple_insert(write->relation, write->row);
+	ExecARInsertTriggers(write->estate, write->result, write->row, write_indexes(write, false), write->capture);
+}
+
+void gs_row_insert(GsTable *table, const Datum *values, const char *nulls)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Write write;
+
+	begin(&write, table, CMD_INSERT);
+	ExecBSInsertTriggers(write.estate, write.result);
+	ExecClearTuple(write.row);
+	put_given(&write, values, nulls);
+	put_defaults(&write);
+	ExecStoreVirtualTuple(write.row);
+	insert_row(&write);
+	ExecASInsertTriggers(write.estate, write.result, write.capture);
+	end(&write, caller);
+}
+
+static void copy_row(const Write *write, TupleTableSlot *from)
+{
+	const Size natts = write->kept->descriptor->natts;
+
+	slot_getallattrs(from);
+	ExecClearTuple(write->row);
+	memcpy(write->row->tts_values, from->tts_values, sizeof(Datum) * natts);
+	memcpy(write->row->tts_isnull, from->tts_isnull, sizeof(bool) * natts);
+}
+
+static void update_row(Write *write, ItemPointer at, EPQState *others)
+{
+	const TriggerDesc *triggers = write->result->ri_TrigDesc;
+	List *recheck = NIL;
+	bool indexes;
+
+	if (triggers != NULL && triggers->trig_update_before_row &&
+		!ExecBRUpdateTriggers(write->estate, others, write->result, at, NULL, write->row, NULL))
+		return;
+	check(write, CMD_UPDATE);
+	simple_table_tuple_update(write->relation, at, write->row, GetActiveSnapshot(), &indexes);
+	if (indexes)
+		recheck = write_indexes(write, true);
+	ExecARUpdateTriggers(write->estate, write->result, NULL, NULL, at, NULL, write->row, recheck, write->capture,
+						 false);
+}
+
+void gs_row_update(GsTable *table, const GsCursor *cursor, const Datum *values, const char *nulls)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ItemPointerData at = cursor->row->tts_tid;
+	EPQState others;
+	Write write;
+
+	begin(&write, table, CMD_UPDATE);
+	EvalPlanQualInit(&others, write.estate, NULL, NIL, -1);
+	ExecBSUpdateTriggers(write.estate, write.result);
+	copy_row(&write, cursor->row);
+	put_given(&write, values, nulls);
+	ExecStoreVirtualTuple(write.row);
+	update_row(&write, &at, &others);
+	ExecASUpdateTriggers(write.estate, write.result, write.capture);
+	EvalPlanQualEnd(&others);
+	end(&write, caller);
+}

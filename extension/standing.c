@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "postgres.h"
+
+#include "standing.h"
+
+GsLookup gs_standing_device = {
+	.table = "device",
+	.index = "device_pkey",
+	.columns = {"name", "location", "state", "latitude", "longitude"},
+};
+
+GsLookup gs_standing_ledger = {
+	.table = "device_ledger",
+	.index = "device_ledger_pkey",
+	.columns = {"epoch", "reported_at", "report_interval_ms", "read_only", "capacity_bytes", "capacity_limit_bytes",
+				"available_bytes", "high_water_percent", "headroom_bytes", "refused_at", "reserved_bytes"},
+};
+
+GsStanding gs_standing_of(const GsCursor *device, const GsCursor *ledger)
+{
+	return (GsStanding){
+		.state = gs_lookup_text(device, GS_DEVICE_STATE),
+		.name = gs_lookup_text(device, GS_DEVICE_NAME),
+		.announced = !gs_lookup_isnull(ledger, GS_LEDGER_EPOCH),
+		.reported_at = gs_lookup_timestamp(ledger, GS_LEDGER_REPORTED_AT, DT_NOEND),
+		.report_interval_ms = gs_lookup_int32(ledger, GS_LEDGER_INTERVAL, 0),
+		.read_only = gs_lookup_bool(ledger, GS_LEDGER_READ_ONLY),
+		.capacity = gs_lookup_int64(ledger, GS_LEDGER_CAPACITY, 0),
+		.capacity_limit = gs_lookup_int64(ledger, GS_LEDGER_LIMIT, PG_INT64_MAX),
+		.available = gs_lookup_int64(ledger, GS_LEDGER_AVAILABLE, 0),
+		.high_water_percent = gs_lookup_int32(ledger, GS_LEDGER_HIGH_WATER, 0),
+		.headroom = gs_lookup_int64(ledger, GS_LEDGER_HEADROOM, -1),
+	};
+}

@@ -1,0 +1,130 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Rows of hot paths are written without statements (extension/row.c): all that a statement obeys holds for them, also
+-- what a DBA adds to the tables, and from the moment on that it is added.
+BEGIN;
+\ir include/sharing.psql
+SELECT plan(29);
+
+SELECT pg_temp.announce(d, 90000, 10) FROM unnest(ARRAY['near', 'mid', 'far']) d \g /dev/null
+CREATE FUNCTION pg_temp.notice(name text, size bigint DEFAULT 10, who text DEFAULT 'ann@example.org') RETURNS uuid LANGUAGE sql
+    AS $$ SELECT share FROM groupshare.upload_notice($3, $1, $2) $$;
+SELECT pg_temp.notice('warm') \g /dev/null
+
+-- Columns and their defaults
+ALTER TABLE groupshare.share ADD COLUMN note text DEFAULT 'made by ' || length('four'),
+    ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY, ADD COLUMN twice bigint GENERATED ALWAYS AS (size_bytes * 2) STORED;
+SELECT pg_temp.notice('columns', 21) AS share \gset
+SELECT results_eq(format('SELECT note, number > 1, twice FROM groupshare.share WHERE id = %L', :'share'),
+    $$ VALUES ('made by 4', true, 42::bigint) $$, 'a default, an identity, a generated column');
+ALTER TABLE groupshare.share ADD COLUMN needed int;
+SELECT pg_temp.notice('needed') \g /dev/null
+UPDATE groupshare.share SET needed = 1;
+ALTER TABLE groupshare.share ALTER COLUMN needed SET NOT NULL;
+SELECT throws_ok($$ SELECT pg_temp.notice('null') $$, '23502', NULL, 'NOT NULL');
+SELECT is_empty($$ SELECT 1 FROM groupshare.share WHERE name = 'null' $$, 'nothing of it is left');
+ALTER TABLE groupshare.share ALTER COLUMN needed SET DEFAULT 7;
+SELECT pg_temp.notice('seven') AS share \gset
+SELECT is(needed, 7, 'a default that came later') FROM groupshare.share WHERE id = :'share';
+ALTER TABLE groupshare.share DROP COLUMN needed, DROP COLUMN twice;
+SELECT lives_ok($$ SELECT pg_temp.notice('dropped') $$, 'without them again');
+
+-- Constraints
+ALTER TABLE groupshare.reservation ADD CONSTRAINT small CHECK (size_bytes < 1000);
+SELECT throws_ok($$ SELECT pg_temp.notice('large', 1000) $$, '23514', NULL, 'a CHECK');
+SELECT lives_ok($$ SELECT pg_temp.notice('small', 999) $$, 'that holds');
+ALTER DOMAIN groupshare.share_name ADD CONSTRAINT no_films CHECK (VALUE NOT LIKE '%.avi');
+SELECT throws_ok($$ SELECT pg_temp.notice('a.avi') $$, '23514', NULL, 'a domain''s CHECK');
+ALTER DOMAIN groupshare.share_name DROP CONSTRAINT no_films;
+SELECT lives_ok($$ SELECT pg_temp.notice('a.avi') $$, 'that is gone');
+ALTER DOMAIN groupshare.byte_count ADD CONSTRAINT few CHECK (VALUE NOT BETWEEN 2000 AND 3000);
+UPDATE groupshare.plan SET max_object_bytes = NULL, quota_bytes = NULL, max_shares = NULL;
+SELECT throws_ok($$ SELECT pg_temp.notice('many bytes', 999) $$, '23514', NULL, 'a domain''s CHECK of what an update gives');
+ALTER DOMAIN groupshare.byte_count DROP CONSTRAINT few;
+CREATE UNIQUE INDEX ON groupshare.share ((lower(name))) WHERE size_bytes > 50 AND name LIKE 'u%';
+SELECT pg_temp.notice('unique', 51) \g /dev/null
+SELECT throws_ok($$ SELECT pg_temp.notice('UNIQUE', 51); SELECT pg_temp.notice('uNIQUE', 51) $$, '23505', NULL,
+    'an index of an expression with a condition');
+SELECT lives_ok($$ SELECT pg_temp.notice('uNIque', 50) $$, 'is asked only where the condition holds');
+
+-- Triggers
+CREATE TEMP TABLE seen (what text, n bigint);
+GRANT ALL ON seen TO PUBLIC;
+CREATE FUNCTION pg_temp.note_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.note := upper(NEW.name); RETURN NEW; END $$;
+CREATE FUNCTION pg_temp.see_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO pg_temp.seen VALUES (TG_ARGV[0], 1); RETURN NULL; END $$;
+CREATE FUNCTION pg_temp.see_rows() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN INSERT INTO pg_temp.seen SELECT TG_ARGV[0], count(*) FROM made; RETURN NULL; END $$;
+CREATE TRIGGER a BEFORE INSERT ON groupshare.share FOR EACH ROW EXECUTE FUNCTION pg_temp.note_it();
+CREATE TRIGGER b AFTER INSERT ON groupshare.share FOR EACH ROW WHEN (NEW.size_bytes > 60) EXECUTE FUNCTION pg_temp.see_row('large');
+CREATE TRIGGER c AFTER INSERT ON groupshare.share REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.see_rows('made');
+CREATE TRIGGER d BEFORE INSERT ON groupshare.share FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.see_row('before');
+CREATE TRIGGER e AFTER UPDATE OF used_bytes ON groupshare.usage FOR EACH ROW EXECUTE FUNCTION pg_temp.see_row('charged');
+CREATE TRIGGER f AFTER UPDATE OF home ON groupshare.usage FOR EACH ROW EXECUTE FUNCTION pg_temp.see_row('moved');
+CREATE TRIGGER g AFTER UPDATE ON groupshare.usage REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.see_rows('updated');
+SELECT pg_temp.notice('triggers', 61) AS share \gset
+SELECT is(note, 'TRIGGERS', 'one that changes the row') FROM groupshare.share WHERE id = :'share';
+SELECT results_eq('SELECT what, n FROM seen ORDER BY what',
+    $$ VALUES ('before', 1::bigint), ('charged', 1), ('large', 1), ('made', 1), ('updated', 1) $$,
+    'for rows and statements, by columns, conditions and transition tables');
+TRUNCATE seen;
+SELECT pg_temp.notice('few', 60) \g /dev/null
+SELECT is_empty($$ SELECT 1 FROM seen WHERE what = 'large' $$, 'not when the condition does not hold');
+DROP TRIGGER a ON groupshare.share; DROP TRIGGER b ON groupshare.share; DROP TRIGGER c ON groupshare.share;
+DROP TRIGGER d ON groupshare.share; DROP TRIGGER e ON groupshare.usage; DROP TRIGGER f ON groupshare.usage; DROP TRIGGER g ON groupshare.usage;
+
+CREATE FUNCTION pg_temp.no_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER a BEFORE INSERT ON groupshare.audit FOR EACH ROW EXECUTE FUNCTION pg_temp.no_row();
+SELECT pg_temp.notice('not audited') \g /dev/null
+SELECT is_empty($$ SELECT 1 FROM groupshare.audit WHERE detail->>'name' = 'not audited' $$, 'one that leaves a row out');
+DROP TRIGGER a ON groupshare.audit;
+
+CREATE FUNCTION pg_temp.again() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM groupshare.drain_device('far'); PERFORM groupshare.undrain_device('far'); RETURN NULL; END $$;
+CREATE TRIGGER a AFTER INSERT ON groupshare.audit FOR EACH ROW WHEN (NEW.action = 'upload_notice') EXECUTE FUNCTION pg_temp.again();
+SELECT lives_ok($$ SELECT pg_temp.notice('twice') $$, 'one that writes to the table itself');
+SELECT is(count(*), 2::bigint, 'its rows too') FROM groupshare.audit WHERE action IN ('drain_device', 'undrain_device');
+DROP TRIGGER a ON groupshare.audit;
+
+CREATE FUNCTION pg_temp.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no' USING ERRCODE = 'P0001'; END $$;
+CREATE TRIGGER a BEFORE INSERT ON groupshare.reservation FOR EACH ROW EXECUTE FUNCTION pg_temp.fail();
+SELECT throws_ok($$ SELECT pg_temp.notice('fails') $$, 'P0001', 'no', 'one that raises');
+DROP TRIGGER a ON groupshare.reservation;
+CREATE TRIGGER a AFTER UPDATE ON groupshare.device_ledger FOR EACH ROW EXECUTE FUNCTION pg_temp.fail();
+SELECT throws_ok($$ SELECT pg_temp.notice('fails') $$, 'P0001', 'no', 'after an update');
+DROP TRIGGER a ON groupshare.device_ledger;
+SELECT lives_ok($$ SELECT pg_temp.notice('fails') $$, 'and what failed leaves nothing behind');
+
+-- Foreign keys
+CREATE FUNCTION pg_temp.elsewhere() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.device_id := gen_random_uuid(); RETURN NEW; END $$;
+CREATE TRIGGER a BEFORE INSERT ON groupshare.share_copy FOR EACH ROW EXECUTE FUNCTION pg_temp.elsewhere();
+SELECT throws_ok($$ SELECT pg_temp.notice('nowhere') $$, '23503', NULL, 'a foreign key');
+DROP TRIGGER a ON groupshare.share_copy;
+CREATE TABLE allowed (size bigint PRIMARY KEY);
+INSERT INTO allowed SELECT size_bytes FROM groupshare.reservation UNION VALUES (77);
+ALTER TABLE groupshare.reservation ADD COLUMN size bigint GENERATED ALWAYS AS (size_bytes) STORED REFERENCES allowed;
+SELECT lives_ok($$ SELECT pg_temp.notice('allowed', 77) $$, 'a DBA''s foreign key');
+SELECT throws_ok($$ SELECT pg_temp.notice('not allowed', 78) $$, '23503', NULL, 'that is not met');
+ALTER TABLE groupshare.reservation DROP COLUMN size;
+
+-- Rights, and transactions that only read
+CREATE ROLE rows_owner;
+GRANT USAGE ON SCHEMA groupshare TO rows_owner;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA groupshare TO rows_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA groupshare TO rows_owner;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA groupshare TO rows_owner;
+SELECT oid::regprocedure AS notice_function FROM pg_proc WHERE pronamespace = 'groupshare'::regnamespace AND proname = 'upload_notice' \gset
+ALTER FUNCTION :notice_function OWNER TO rows_owner;
+SELECT lives_ok($$ SELECT pg_temp.notice('rights') $$, 'with the rights that it needs');
+REVOKE INSERT ON groupshare.placement FROM rows_owner;
+SELECT throws_ok($$ SELECT pg_temp.notice('no right') $$, '42501', NULL, 'without the right to insert');
+GRANT INSERT ON groupshare.placement TO rows_owner;
+REVOKE UPDATE ON groupshare.usage FROM rows_owner;
+SELECT throws_ok($$ SELECT pg_temp.notice('no right') $$, '42501', NULL, 'without the right to update');
+GRANT UPDATE ON groupshare.usage TO rows_owner;
+SAVEPOINT reading;
+SET LOCAL transaction_read_only = on;
+SELECT throws_ok($$ SELECT groupshare.drain_device('far') $$, '25006', NULL, 'in a transaction that only reads');
+ROLLBACK TO reading;
+SELECT lives_ok($$ SELECT pg_temp.notice('writes') $$, 'and in one that writes');
+
+SELECT * FROM finish();
+ROLLBACK;
