@@ -22,12 +22,14 @@ sub missing {
     is_deeply([ grep { !$is{$_} && !$is{s/^HEAD/GET/r} } sort keys %row ], [], "rows for $what that are gone: none");
     return;
 }
-my @own = map {"GET /$_"} qw(healthz readyz metrics);
-missing('routes of the gateway', [ routes_in('gateway/routes.c'), @own ], 'http');
+missing('routes of the gateway', [ map { routes_in($_) } 'gateway/routes.c', 'daemon/builtin.c' ], 'http');
 missing('routes of the storage daemon', [ routes_in('storaged/routes.c') ], 'ticket');
 missing('functions',
     [ split /\n/, $cs->sql(q{SELECT DISTINCT CASE prorettype WHEN 'trigger'::regtype THEN 'trigger *' ELSE proname END FROM pg_proc WHERE pronamespace = 'groupshare'::regnamespace ORDER BY 1}) ],
     'function');
+missing('functions of devices',
+    [ split /\n/, $cs->sql(q{SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'groupshare'::regnamespace AND proname LIKE 'device\_%' ORDER BY 1}) ],
+    'device');
 
 # Over HTTP ------------------------------------------------------------------------------------------------------------
 

@@ -65,7 +65,8 @@ for my $round (1 .. $rounds) {
         ($idle, $early) = (descriptors(), $now);
     } else {
         ok(eval { wait_for(sub { descriptors() <= $idle }, 'descriptors', 10) }, "no descriptor stays: $idle, " . descriptors());
-        cmp_ok($now, '<', $early * 1.15 + 2048, "memory: $early KiB after the first round, now $now KiB");
+        # AddressSanitizer keeps what is freed.
+        cmp_ok($now, '<', ($early + (build() =~ /asan/ ? 256 * 1024 : 0)) * 1.15 + 2048, "memory: $early KiB after the first round, now $now KiB");
     }
 }
 tell_soak("$vanished clients vanished, " . $history->acknowledged . ' stayed and were acknowledged');

@@ -357,7 +357,7 @@ SQL
     my %rule = map { $_->{action} => $_ } @{ $matrix->{relation} };
     my @relations = split /\n/, $server->sql(<<'SQL');
 SELECT DISTINCT ON (c.relname) c.relname, CASE c.relkind WHEN 'v' THEN 'view *' ELSE 'table *' END, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
- WHERE c.relnamespace = 'groupshare'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'p') AND a.attnum > 0 AND a.attgenerated = '' AND a.attidentity = ''
+ WHERE c.relnamespace = 'groupshare'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'p', 'f', 'S') AND a.attnum > 0 AND a.attgenerated = '' AND a.attidentity = ''
 SQL
     for my $line (@relations) {
         my ($name, $default, $column) = split /\|/, $line;

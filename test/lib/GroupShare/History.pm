@@ -21,7 +21,7 @@ use Carp qw(croak);
 use Digest::SHA qw(sha256 sha256_hex);
 use GroupShare::Env qw(scratch tls_dir);
 use GroupShare::Http qw(json_decode);
-use GroupShare::Process qw(run slurp spit);
+use GroupShare::Process qw(run slurp spit wait_for);
 use Time::HiRes qw(sleep);
 
 my $made = 0;
@@ -186,10 +186,20 @@ sub _designations {
     my %there;
     my @shares = @{ $self->{order} };
     while (my @some = splice @shares, 0, 1000) {
-        my $rows = $self->{cs}->sql(<<'SQL', id => $self->{owner}{identifier}, shares => '{' . join(',', @some) . '}');
+        # A device that has just come through a fault may have been silent for too long, and is heard of again.
+        my $rows;
+        wait_for(
+            sub {
+                $rows = eval {
+                    $self->{cs}->sql(<<'SQL', id => $self->{owner}{identifier}, shares => '{' . join(',', @some) . '}');
 SELECT d FROM groupshare.share s, public.designation_if_any(:'id', s.id) d
  WHERE s.state = 'stored' AND s.id = ANY (:'shares'::uuid[]) AND d IS NOT NULL
 SQL
+                };
+                die $@ if !defined $rows && $@ !~ /GS025/;
+                return defined $rows;
+            },
+            'the devices to be reachable');
         $there{ $_->{share} } = $_ for map { json_decode($_) } split /\n/, $rows;
     }
     return \%there;
