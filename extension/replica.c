@@ -78,9 +78,9 @@ static GsPlan look_plan = {
 		   "       count(*) FILTER (WHERE c.state = 'stored'), count(*) FILTER (WHERE c.state = 'pending'),"
 		   "       coalesce(bool_or(c.state = 'stored' AND l.epoch IS NOT NULL"
 		   "         AND l.reported_at >= now() - $2 * l.report_interval_ms * interval '1 millisecond'), false),"
-		   "       coalesce((SELECT p.location FROM groupshare.placement p"
+		   "       coalesce((SELECT p.location FROM groupshare.reservation p"
 		   "         JOIN groupshare.share_copy q ON q.object = p.object WHERE q.share_id = $1"
-		   "         ORDER BY p.at LIMIT 1), '')"
+		   "         ORDER BY p.created_at LIMIT 1), '')"
 		   " FROM groupshare.share_copy c LEFT JOIN groupshare.device_ledger l ON l.device_id = c.device_id"
 		   " WHERE c.share_id = $1",
 	.types = {UUIDOID, INT8OID},

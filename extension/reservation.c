@@ -35,13 +35,8 @@ static GsTable copy_table = {.name = "share_copy", .columns = {"object", "home",
 
 static GsTable reservation_table = {
 	.name = "reservation",
-	.columns = {"object", "home", "device_id", "size_bytes", "expires_at"},
-};
-
-static GsTable placement_table = {
-	.name = "placement",
-	.columns = {"object", "home", "device_id", "location", "distance", "candidates", "latitude", "longitude",
-				"policy_id", "policy_error", "further"},
+	.columns = {"object", "home", "device_id", "size_bytes", "expires_at", "location", "distance", "candidates",
+				"latitude", "longitude", "policy_id", "policy_error", "further"},
 };
 
 static GsPlan find_plan = {
@@ -95,47 +90,47 @@ static GsPlan expire_share_plan = {
 	.types = {UUIDOID},
 };
 
-static void record_placement(const GsQuestion *question, const GsPlace *place, Datum object, Datum home, bool further)
+static void record_reservation(const GsQuestion *question, const GsPlace *place, const GsAllocation *allocation,
+							   Datum home, bool further)
 {
 	const GsOrigin *origin = &question->origin;
-	const bool failed = place->policy.error != NULL;
-	const char point = origin->has_point ? ' ' : 'n';
-	const Datum values[] = {object,
+	const GsPolicy *policy = &place->policy;
+	const char point = origin->has_point ? ' ' : 'n', ruled = policy->set ? ' ' : 'n', failed = policy->error ? ' ' : 'n';
+	const Datum values[] = {UUIDPGetDatum(&allocation->object),
 							home,
-							UUIDPGetDatum(&place->device),
+							UUIDPGetDatum(&allocation->device),
+							Int64GetDatum(allocation->size),
+							TimestampTzGetDatum(allocation->expires_at),
 							CStringGetTextDatum(origin->location),
 							Int32GetDatum(place->distance),
 							JsonbPGetDatum(place->candidates),
 							Float8GetDatum(origin->latitude),
 							Float8GetDatum(origin->longitude),
-							UUIDPGetDatum(&place->policy.id),
-							failed ? CStringGetTextDatum(place->policy.error) : (Datum)0,
+							UUIDPGetDatum(&policy->id),
+							policy->error ? CStringGetTextDatum(policy->error) : (Datum)0,
 							BoolGetDatum(further)};
-	const char nulls[] = {' ', ' ', ' ', ' ', ' ', ' ', point, point, place->policy.set ? ' ' : 'n', failed ? ' ' : 'n',
-						  ' '};
+	const char nulls[] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', point, point, ruled, failed, ' '};
 
-	gs_row_insert(&placement_table, values, nulls);
+	gs_row_insert(&reservation_table, values, nulls);
 }
 
-/* The copy, its placement and its reservation, of bytes that the placement has just reserved. */
+/* The copy and its reservation, of bytes that the placement has just reserved. */
 static GsAllocation *record(const GsQuestion *question, const GsPlace *place, const pg_uuid_t *server, bool further)
 {
 	GsAllocation *allocation = palloc0(sizeof(*allocation));
-	const Datum object = DirectFunctionCall1(gen_random_uuid, (Datum)0);
-	const Datum home = UUIDPGetDatum(server), device = UUIDPGetDatum(&place->device);
+	const Datum home = UUIDPGetDatum(server);
 
-	allocation->object = *DatumGetUUIDP(object);
+	allocation->object = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum)0));
 	allocation->expires_at = GetCurrentTransactionStartTimestamp() + gs_reservation_lifetime_s * USECS_PER_SEC;
 	allocation->device = place->device;
 	allocation->device_name = place->device_name;
 	allocation->size = question->size;
 	allocation->reachable = true;
-	gs_row_insert(&copy_table, (Datum[]){object, home, UUIDPGetDatum(question->share), device}, NULL);
-	gs_row_insert(
-		&reservation_table,
-		(Datum[]){object, home, device, Int64GetDatum(allocation->size), TimestampTzGetDatum(allocation->expires_at)},
-		NULL);
-	record_placement(question, place, object, home, further);
+	gs_row_insert(&copy_table,
+				  (Datum[]){UUIDPGetDatum(&allocation->object), home, UUIDPGetDatum(question->share),
+							UUIDPGetDatum(&allocation->device)},
+				  NULL);
+	record_reservation(question, place, allocation, home, further);
 	return allocation;
 }
 

@@ -465,21 +465,6 @@ CREATE INDEX share_copy_leaving ON groupshare.share_copy (device_id) WHERE leavi
 CREATE INDEX share_copy_going ON groupshare.share_copy (device_id) WHERE state IN ('quarantined', 'missing', 'abandoned');
 CREATE INDEX share_copy_failed ON groupshare.share_copy (failed_at) WHERE state IN ('quarantined', 'missing');
 
-CREATE TABLE groupshare.reservation (
-    object uuid PRIMARY KEY,
-    home uuid NOT NULL,
-    device_id uuid NOT NULL, -- its copy's
-    size_bytes groupshare.byte_count NOT NULL,
-    state groupshare.reservation_state NOT NULL DEFAULT 'live',
-    created_at timestamptz NOT NULL DEFAULT now(),
-    expires_at timestamptz NOT NULL,
-    ended_at timestamptz,
-    FOREIGN KEY (object, home) REFERENCES groupshare.share_copy (object, home) ON DELETE CASCADE,
-    CHECK ((state = 'live') = (ended_at IS NULL))
-);
-CREATE INDEX reservation_expiry ON groupshare.reservation (expires_at) WHERE state = 'live';
-CREATE INDEX reservation_device ON groupshare.reservation (device_id) WHERE state = 'live';
-
 -- A DBA's functions that pass devices over or prefer them otherwise; the latest version of a plan or group is the one without
 -- replaced_at. function NULL: the default again.
 CREATE TABLE groupshare.placement_policy (
@@ -498,13 +483,18 @@ CREATE TABLE groupshare.placement_policy (
 CREATE UNIQUE INDEX placement_policy_plan ON groupshare.placement_policy (plan) WHERE replaced_at IS NULL;
 CREATE UNIQUE INDEX placement_policy_group ON groupshare.placement_policy (group_id) WHERE replaced_at IS NULL;
 
--- Each decision of placement, kept with its allocation.
-CREATE TABLE groupshare.placement (
+-- The bytes that a copy was promised on a device, and how the device was chosen: each decision of placement is kept with its
+-- allocation, in one row, which costs a notice half of what two did.
+CREATE TABLE groupshare.reservation (
     object uuid PRIMARY KEY,
     home uuid NOT NULL,
-    at timestamptz NOT NULL DEFAULT now(),
-    location text NOT NULL,
     device_id uuid NOT NULL, -- its copy's
+    size_bytes groupshare.byte_count NOT NULL,
+    state groupshare.reservation_state NOT NULL DEFAULT 'live',
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    location text NOT NULL,
     distance int NOT NULL,
     candidates jsonb NOT NULL,
     latitude float8,
@@ -512,9 +502,12 @@ CREATE TABLE groupshare.placement (
     policy_id uuid REFERENCES groupshare.placement_policy,
     policy_error text,
     further boolean NOT NULL DEFAULT false, -- of a further copy: no terminal asked
-    FOREIGN KEY (object, home) REFERENCES groupshare.share_copy (object, home) ON DELETE CASCADE
+    FOREIGN KEY (object, home) REFERENCES groupshare.share_copy (object, home) ON DELETE CASCADE,
+    CHECK ((state = 'live') = (ended_at IS NULL))
 );
-CREATE INDEX placement_at ON groupshare.placement (at);
+CREATE INDEX reservation_expiry ON groupshare.reservation (expires_at) WHERE state = 'live';
+CREATE INDEX reservation_device ON groupshare.reservation (device_id) WHERE state = 'live';
+CREATE INDEX reservation_created ON groupshare.reservation (created_at);
 
 -- Events and audit -------------------------------------------------------------------------------------------------------
 
@@ -627,9 +620,8 @@ COMMENT ON TABLE groupshare.share IS 'shares: who owns what, how large, in which
 COMMENT ON TABLE groupshare.share_group IS 'the groups that a share is visible in when not in all of its owners';
 COMMENT ON TABLE groupshare.share_copy IS 'where a shares bytes are';
 COMMENT ON TABLE groupshare.reservation IS 'bytes promised on a device';
-COMMENT ON TABLE groupshare.placement IS 'how each device was chosen';
 COMMENT ON TABLE groupshare.placement_policy IS 'functions of DBAs that have a say in placement, all versions';
-COMMENT ON COLUMN groupshare.placement.policy_error IS 'why the default decided instead of the policy';
+COMMENT ON COLUMN groupshare.reservation.policy_error IS 'why the default decided instead of the policy';
 COMMENT ON TABLE groupshare.event IS 'outbox: one row an event and recipient';
 COMMENT ON TABLE groupshare.group_event IS 'outbox: events of whole groups, one row each';
 COMMENT ON TABLE groupshare.event_group IS 'the groups that an event of group_event is for, in the order of transactions';

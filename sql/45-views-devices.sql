@@ -79,10 +79,10 @@ CREATE VIEW groupshare.reservations AS
 COMMENT ON VIEW groupshare.reservations IS 'bytes reserved on devices: live, and what became of the others';
 
 CREATE VIEW groupshare.placements AS
-    SELECT p.at, t.identifier AS terminal, s.name::text AS share, s.size_bytes::bigint, p.location, d.name AS device, p.distance,
+    SELECT p.created_at AS at, t.identifier AS terminal, s.name::text AS share, s.size_bytes::bigint, p.location, d.name AS device, p.distance,
            p.candidates, o.function AS policy, o.version AS policy_version, p.policy_error, p.object,
            p.further, c.state::text AS copy_state
-      FROM groupshare.placement p JOIN groupshare.device d ON d.id = p.device_id
+      FROM groupshare.reservation p JOIN groupshare.device d ON d.id = p.device_id
       LEFT JOIN groupshare.placement_policy o ON o.id = p.policy_id
       JOIN groupshare.share_copy c ON c.object = p.object JOIN groupshare.share s ON s.id = c.share_id
       JOIN groupshare.terminal t ON t.id = s.owner;

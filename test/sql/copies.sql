@@ -38,7 +38,7 @@ SELECT groupshare.run_maintenance() \g /dev/null
 SELECT object AS copy, device AS other FROM groupshare.copies WHERE share = 'film' AND state = 'pending' \gset
 SELECT is(:'other'::text, 'mid', 'a second one begins, on the nearest other device');
 SELECT is(reserved_bytes, 4::bigint, 'its bytes are reserved') FROM groupshare.devices WHERE name = 'mid';
-UPDATE groupshare.placement SET at = at + interval '1 s' WHERE object = :'copy'; -- as it will be in another transaction
+UPDATE groupshare.reservation SET created_at = created_at + interval '1 s' WHERE object = :'copy'; -- as it will be in another transaction
 SELECT is(string_agg(device, ' '), 'near', 'a replay has the upload''s own place, not that of a further copy')
     FROM groupshare.replay_notices('-infinity', 'infinity') WHERE share = 'film';
 SELECT is(string_agg(device || ' ' || further, ', ' ORDER BY at), 'near false, mid true', 'placements tells them apart') FROM groupshare.placements WHERE share = 'film';

@@ -153,12 +153,12 @@ SELECT is((SELECT device FROM groupshare.nearest_devices('bob@example.org', 1, p
 SELECT is((SELECT count(*) FROM groupshare.nearest_devices('bob@example.org', 1, peer => '192.0.2.1') WHERE km IS NULL), 3::bigint, 'an unknown place has none');
 
 -- What if: an empty day's work, replayed with a device drained
-DELETE FROM groupshare.placement;
+DELETE FROM groupshare.reservation;
 SELECT groupshare.move_device(d, x) FROM (VALUES ('near', 'cn/east/z1'), ('mid', 'cn/east/z2'), ('far', 'us/west')) v (d, x) \g /dev/null
 SELECT pg_temp.announce(d, n, 30) FROM (VALUES ('near', 10000), ('mid', 1000), ('far', 100)) v (d, n) \g /dev/null
 SELECT is(string_agg(device, ' ' ORDER BY n), 'near near near', 'a day')
     FROM generate_series(1, 3) n, LATERAL groupshare.upload_notice('ann@example.org', 'w' || n, 600 - 200 * (n / 3)) u;
-UPDATE groupshare.placement p SET at = now() - interval '1 day' + r.n * interval '1 second' FROM (SELECT object, regexp_replace(share, '\D', '')::int AS n FROM groupshare.placements) r
+UPDATE groupshare.reservation p SET created_at = now() - interval '1 day' + r.n * interval '1 second' FROM (SELECT object, regexp_replace(share, '\D', '')::int AS n FROM groupshare.placements) r
     WHERE r.object = p.object;
 CREATE TEMP VIEW what_if AS SELECT * FROM groupshare.replay_notices(now() - interval '2 days', now() - interval '1 hour');
 SELECT results_eq('SELECT share, device, new_device, new_distance, refusal FROM what_if',

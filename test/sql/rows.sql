@@ -114,9 +114,9 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA groupshare TO rows_owner;
 SELECT oid::regprocedure AS notice_function FROM pg_proc WHERE pronamespace = 'groupshare'::regnamespace AND proname = 'upload_notice' \gset
 ALTER FUNCTION :notice_function OWNER TO rows_owner;
 SELECT lives_ok($$ SELECT pg_temp.notice('rights') $$, 'with the rights that it needs');
-REVOKE INSERT ON groupshare.placement FROM rows_owner;
+REVOKE INSERT ON groupshare.reservation FROM rows_owner;
 SELECT throws_ok($$ SELECT pg_temp.notice('no right') $$, '42501', NULL, 'without the right to insert');
-GRANT INSERT ON groupshare.placement TO rows_owner;
+GRANT INSERT ON groupshare.reservation TO rows_owner;
 REVOKE UPDATE ON groupshare.usage FROM rows_owner;
 SELECT throws_ok($$ SELECT pg_temp.notice('no right') $$, '42501', NULL, 'without the right to update');
 GRANT UPDATE ON groupshare.usage TO rows_owner;
