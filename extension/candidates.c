@@ -83,7 +83,7 @@ typedef struct Search {
 	int room;                   /* of found.list */
 	int at_distance[DISTANCES]; /* how many were found there */
 	int32 *places;              /* of one group */
-	GsCursor areas, devices, ledgers;
+	GsCursor areas, ledgers;
 	MemoryContext scratch; /* of the look at one device */
 } Search;
 
@@ -124,16 +124,16 @@ static void add_candidate(Search *search, const pg_uuid_t *device, int distance)
 
 	memset(candidate, 0, sizeof(*candidate));
 	candidate->device = *device;
-	candidate->name = gs_lookup_text(&search->devices, GS_DEVICE_NAME);
-	candidate->location = gs_lookup_text(&search->devices, GS_DEVICE_LOCATION);
+	candidate->name = gs_lookup_text(&search->ledgers, GS_LEDGER_NAME);
+	candidate->location = gs_lookup_text(&search->ledgers, GS_LEDGER_LOCATION);
 	candidate->available = gs_lookup_int64(&search->ledgers, GS_LEDGER_AVAILABLE, 0);
 	candidate->refused = !gs_lookup_isnull(&search->ledgers, GS_LEDGER_REFUSED_AT);
 	candidate->distance = distance;
 	candidate->km = -1;
-	if (origin->has_point && !gs_lookup_isnull(&search->devices, GS_DEVICE_LATITUDE))
+	if (origin->has_point && !gs_lookup_isnull(&search->ledgers, GS_LEDGER_LATITUDE))
 		candidate->km = gs_choice_kilometres(origin->latitude, origin->longitude,
-											 gs_lookup_float8(&search->devices, GS_DEVICE_LATITUDE, 0),
-											 gs_lookup_float8(&search->devices, GS_DEVICE_LONGITUDE, 0));
+											 gs_lookup_float8(&search->ledgers, GS_LEDGER_LATITUDE, 0),
+											 gs_lookup_float8(&search->ledgers, GS_LEDGER_LONGITUDE, 0));
 	candidate->preference = gs_choice_preference(distance, candidate->km);
 }
 
@@ -149,9 +149,9 @@ static bool judge(const Search *search, const char *below)
 {
 	GsStanding standing;
 
-	if (below != NULL && lies_in(gs_lookup_text(&search->devices, GS_DEVICE_LOCATION), below))
+	if (below != NULL && lies_in(gs_lookup_text(&search->ledgers, GS_LEDGER_LOCATION), below))
 		return false;
-	standing = gs_standing_of(&search->devices, &search->ledgers);
+	standing = gs_standing_of(&search->ledgers);
 	return gs_objection(&standing, search->question->size, search->question->avoid) == NULL;
 }
 
@@ -162,13 +162,9 @@ static bool fits(Search *search, const pg_uuid_t *device, const char *below)
 	MemoryContext caller;
 	bool fit;
 
-	/* Where many are full, most are of no use for this alone: then one look-up is enough. */
 	gs_lookup_find(&search->ledgers, &key, 1);
 	if (!gs_lookup_next(&search->ledgers) ||
 		gs_lookup_int64(&search->ledgers, GS_LEDGER_AVAILABLE, 0) <= search->question->size)
-		return false;
-	gs_lookup_find(&search->devices, &key, 1);
-	if (!gs_lookup_next(&search->devices))
 		return false;
 	caller = MemoryContextSwitchTo(search->scratch);
 	fit = judge(search, below);
@@ -293,7 +289,6 @@ GsCandidates gs_candidates_find(const GsQuestion *question, int most)
 	search.places = palloc(sizeof(int32) * most);
 	search.scratch = AllocSetContextCreate(CurrentMemoryContext, "groupshare search", ALLOCSET_SMALL_SIZES);
 	gs_lookup_open(&search.areas, &area_lookup);
-	gs_lookup_open(&search.devices, &gs_standing_device);
 	gs_lookup_open(&search.ledgers, &gs_standing_ledger);
 	gs_plan_freeze();
 	search_all(&search);
@@ -302,7 +297,6 @@ GsCandidates gs_candidates_find(const GsQuestion *question, int most)
 		search_all(&search);
 	}
 	gs_lookup_close(&search.areas);
-	gs_lookup_close(&search.devices);
 	gs_lookup_close(&search.ledgers);
 	gs_plan_thaw();
 	MemoryContextDelete(search.scratch);

@@ -42,8 +42,11 @@
 
 static GsPlan announce_plan = {
 	.sql = "INSERT INTO groupshare.device_ledger AS l (device_id, epoch, url, version, capacity_bytes, free_bytes,"
-		   "       staged_bytes, report_interval_ms, connected_at, announced_at, reported_at)"
-		   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now())"
+		   "       staged_bytes, report_interval_ms, connected_at, announced_at, reported_at, active, headroom_bytes,"
+		   "       high_water_percent, capacity_limit_bytes, name, location, latitude, longitude)"
+		   " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now(), d.state = 'active', d.headroom_bytes,"
+		   "       d.high_water_percent, d.capacity_limit_bytes, d.name, d.location, d.latitude, d.longitude"
+		   " FROM groupshare.device d WHERE d.id = $1"
 		   " ON CONFLICT (device_id) DO UPDATE SET epoch = excluded.epoch, url = excluded.url,"
 		   "       version = excluded.version, capacity_bytes = excluded.capacity_bytes,"
 		   "       free_bytes = excluded.free_bytes, staged_bytes = excluded.staged_bytes, settled_bytes = 0,"

@@ -18,7 +18,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#define GS_LOOKUP_COLUMNS 12
+#define GS_LOOKUP_COLUMNS 16
 #define GS_LOOKUP_KEYS 4
 
 /* Which table, by which index, and what is read of it; names in schema groupshare. The rest is lookup.c's. */

@@ -95,7 +95,8 @@ static void record_reservation(const GsQuestion *question, const GsPlace *place,
 {
 	const GsOrigin *origin = &question->origin;
 	const GsPolicy *policy = &place->policy;
-	const char point = origin->has_point ? ' ' : 'n', ruled = policy->set ? ' ' : 'n', failed = policy->error ? ' ' : 'n';
+	const char point = origin->has_point ? ' ' : 'n', ruled = policy->set ? ' ' : 'n',
+			   failed = policy->error ? ' ' : 'n';
 	const Datum values[] = {UUIDPGetDatum(&allocation->object),
 							home,
 							UUIDPGetDatum(&allocation->device),

@@ -33,9 +33,9 @@
 static GsTable ledger_table = {.name = "device_ledger", .columns = {"reserved_bytes"}};
 
 /* The ledger row is locked: what it says is how its last holder left it. */
-static bool promise(const GsQuestion *question, const GsCursor *device, const GsCursor *ledger)
+static bool promise(const GsQuestion *question, const GsCursor *ledger)
 {
-	GsStanding standing = gs_standing_of(device, ledger);
+	GsStanding standing = gs_standing_of(ledger);
 	Datum reserved;
 
 	if (gs_objection(&standing, question->size, question->avoid) != NULL)
@@ -49,13 +49,12 @@ static bool promise(const GsQuestion *question, const GsCursor *device, const Gs
 static bool reserve(const GsQuestion *question, const pg_uuid_t *id, LockWaitPolicy wait)
 {
 	const GsKey key = GS_KEY_UUID(1, id);
-	GsCursor ledger, device;
+	GsCursor ledger;
 	bool reserved = false;
 
 	if (gs_lookup_one(&ledger, &gs_standing_ledger, &key, 1) && gs_lookup_lock(&ledger, wait)) {
 		gs_ledger_note_held();
-		reserved = gs_lookup_one(&device, &gs_standing_device, &key, 1) && promise(question, &device, &ledger);
-		gs_lookup_close(&device);
+		reserved = promise(question, &ledger);
 	}
 	gs_lookup_close(&ledger);
 	return reserved;

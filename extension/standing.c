@@ -3,24 +3,19 @@
 
 #include "standing.h"
 
-GsLookup gs_standing_device = {
-	.table = "device",
-	.index = "device_pkey",
-	.columns = {"name", "location", "state", "latitude", "longitude"},
-};
-
 GsLookup gs_standing_ledger = {
 	.table = "device_ledger",
 	.index = "device_ledger_pkey",
 	.columns = {"epoch", "reported_at", "report_interval_ms", "read_only", "capacity_bytes", "capacity_limit_bytes",
-				"available_bytes", "high_water_percent", "headroom_bytes", "refused_at", "reserved_bytes"},
+				"available_bytes", "high_water_percent", "headroom_bytes", "refused_at", "reserved_bytes", "active",
+				"name", "location", "latitude", "longitude"},
 };
 
-GsStanding gs_standing_of(const GsCursor *device, const GsCursor *ledger)
+GsStanding gs_standing_of(const GsCursor *ledger)
 {
 	return (GsStanding){
-		.state = gs_lookup_text(device, GS_DEVICE_STATE),
-		.name = gs_lookup_text(device, GS_DEVICE_NAME),
+		.state = gs_lookup_bool(ledger, GS_LEDGER_ACTIVE) ? "active" : "not active",
+		.name = gs_lookup_text(ledger, GS_LEDGER_NAME),
 		.announced = !gs_lookup_isnull(ledger, GS_LEDGER_EPOCH),
 		.reported_at = gs_lookup_timestamp(ledger, GS_LEDGER_REPORTED_AT, DT_NOEND),
 		.report_interval_ms = gs_lookup_int32(ledger, GS_LEDGER_INTERVAL, 0),

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * What is known of a device, read by look-ups of its two rows.
+ * What is known of a device, read by a look-up of its ledger row.
  */
 #ifndef GS_STANDING_H
 #define GS_STANDING_H
 
 #include "lookup.h"
 #include "objection.h"
-
-/* Columns of gs_standing_device (groupshare.device by its id). */
-enum { GS_DEVICE_NAME = 1, GS_DEVICE_LOCATION, GS_DEVICE_STATE, GS_DEVICE_LATITUDE, GS_DEVICE_LONGITUDE };
-extern GsLookup gs_standing_device;
 
 /* Columns of gs_standing_ledger (groupshare.device_ledger by the device's id). */
 enum {
@@ -24,11 +20,16 @@ enum {
 	GS_LEDGER_HIGH_WATER,
 	GS_LEDGER_HEADROOM,
 	GS_LEDGER_REFUSED_AT,
-	GS_LEDGER_RESERVED
+	GS_LEDGER_RESERVED,
+	GS_LEDGER_ACTIVE,
+	GS_LEDGER_NAME,
+	GS_LEDGER_LOCATION,
+	GS_LEDGER_LATITUDE,
+	GS_LEDGER_LONGITUDE
 };
 extern GsLookup gs_standing_ledger;
 
-/* Of the two rows that the cursors stand on. */
-GsStanding gs_standing_of(const GsCursor *device, const GsCursor *ledger);
+/* Of the row that the cursor stands on. */
+GsStanding gs_standing_of(const GsCursor *ledger);
 
 #endif

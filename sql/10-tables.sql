@@ -322,7 +322,12 @@ CREATE TABLE groupshare.device_ledger (
     announced_at timestamptz,
     -- When the connection was opened on which it announced itself last.
     connected_at timestamptz,
-    reported_at timestamptz
+    reported_at timestamptz,
+    -- The device's own, like active and the limits above (follow_device): a search reads one row a device.
+    name text,
+    location text,
+    latitude float8,
+    longitude float8
 ) WITH (fillfactor = 50);
 
 -- The first report of each hour, for forecasts.

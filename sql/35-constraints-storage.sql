@@ -11,10 +11,13 @@ DECLARE
     segments CONSTANT text[] := string_to_array(NEW.location, '/');
     class int;
 BEGIN
-    INSERT INTO groupshare.device_ledger AS l (device_id, active, headroom_bytes, high_water_percent, capacity_limit_bytes)
-        VALUES (NEW.id, NEW.state = 'active', NEW.headroom_bytes, NEW.high_water_percent, NEW.capacity_limit_bytes)
+    INSERT INTO groupshare.device_ledger AS l (device_id, active, headroom_bytes, high_water_percent, capacity_limit_bytes,
+            name, location, latitude, longitude)
+        VALUES (NEW.id, NEW.state = 'active', NEW.headroom_bytes, NEW.high_water_percent, NEW.capacity_limit_bytes,
+            NEW.name, NEW.location, NEW.latitude, NEW.longitude)
         ON CONFLICT (device_id) DO UPDATE SET active = excluded.active, headroom_bytes = excluded.headroom_bytes,
-            high_water_percent = excluded.high_water_percent, capacity_limit_bytes = excluded.capacity_limit_bytes
+            high_water_percent = excluded.high_water_percent, capacity_limit_bytes = excluded.capacity_limit_bytes,
+            name = excluded.name, location = excluded.location, latitude = excluded.latitude, longitude = excluded.longitude
         RETURNING l.room_class INTO class;
     IF TG_OP = 'UPDATE' THEN
         IF NEW.location = OLD.location THEN
@@ -30,7 +33,8 @@ END $$;
 COMMENT ON FUNCTION groupshare.follow_device() IS 'trigger: keeps device_area and device_ledger in step with device';
 
 CREATE TRIGGER follow_device
-    AFTER INSERT OR UPDATE OF location, state, headroom_bytes, high_water_percent, capacity_limit_bytes ON groupshare.device
+    AFTER INSERT OR UPDATE OF name, location, latitude, longitude, state, headroom_bytes, high_water_percent, capacity_limit_bytes
+    ON groupshare.device
     FOR EACH ROW EXECUTE FUNCTION groupshare.follow_device();
 
 CREATE FUNCTION groupshare.classify_room() RETURNS trigger

@@ -2,7 +2,7 @@
 -- Choice of the device: distance, room, avoid, silence, water marks, the network map, and its explanation.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(42);
+SELECT plan(43);
 
 CREATE FUNCTION pg_temp.reason(who text, device text, size bigint) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(e.reason, 'candidate') FROM groupshare.explain_placement(who, size) e WHERE e.device = reason.device $$;
@@ -14,6 +14,13 @@ SELECT is(sum(score), 1::float8, 'the chances sum up to one') FROM groupshare.ex
 SELECT is_empty($$ SELECT 1 FROM groupshare.reservation $$, 'explaining reserves nothing');
 SELECT is(score, 1::float8, 'the nearest comes first, whatever the others have')
     FROM groupshare.explain_placement('ann@example.org', 100) WHERE device = 'near';
+
+SAVEPOINT renamed;
+UPDATE groupshare.device SET name = 'next', latitude = 1, longitude = 2 WHERE name = 'near';
+UPDATE groupshare.terminal SET latitude = 1, longitude = 2 WHERE identifier = 'ann@example.org';
+SELECT results_eq($$ SELECT device, km::int FROM groupshare.nearest_devices('ann@example.org', 100) LIMIT 1 $$, $$ VALUES ('next', 0) $$,
+    'a search knows a device''s new name and place at once');
+ROLLBACK TO renamed;
 
 -- Two equally near devices, one with three times the space: drawn by it, and repeatably so.
 SAVEPOINT equals;
