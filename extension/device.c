@@ -111,6 +111,24 @@ static void raise_stale_epoch(void)
 					errhint("Two daemons must not run with the same login role.")));
 }
 
+static GsPlan decommissioned_plan = {
+	.sql = "SELECT d.name FROM groupshare.device d WHERE d.login_role = $1::name ORDER BY d.name",
+	.types = {TEXTOID},
+};
+
+static void raise_no_device(const char *role)
+{
+	char *name;
+
+	if (gs_plan_run(&decommissioned_plan, (Datum[]){CStringGetTextDatum(role)}, NULL, 1) == 0)
+		ereport(ERROR, (errcode(GS_ERR_UNKNOWN_DEVICE), errmsg("role \"%s\" is no storage device", role),
+						errhint("A DBA adds it by groupshare.add_storage_device().")));
+	name = gs_result_text(0, 1);
+	ereport(ERROR,
+			(errcode(GS_ERR_UNKNOWN_DEVICE), errmsg("storage device \"%s\" is decommissioned", name),
+			 errhint("Its daemon can be ended. SELECT groupshare.undrain_device('%s') would take it back.", name)));
+}
+
 /* The calling device; `epoch` is NULL for an announcement. */
 static Device calling_device(const int64 *epoch)
 {
@@ -119,8 +137,7 @@ static Device calling_device(const int64 *epoch)
 	Device device;
 
 	if (gs_plan_run(&caller_plan, values, NULL, 1) == 0)
-		ereport(ERROR, (errcode(GS_ERR_UNKNOWN_DEVICE), errmsg("role \"%s\" is no storage device", role),
-						errhint("A DBA adds it by groupshare.add_storage_device().")));
+		raise_no_device(role);
 	device.id = *gs_result_uuid(0, 1);
 	device.name = gs_result_text(0, 2);
 	if (epoch == NULL)

@@ -237,10 +237,8 @@ static const char *failed(GsControl *control, const GsAnswer *answer)
 	if (strcmp(answer->sqlstate, "GS031") == 0)
 		gs_program_abort("another daemon has announced itself as this device since; this one must not go on");
 	if (strcmp(answer->sqlstate, "GS030") == 0)
-		gs_log(GS_LOG_ERROR, NULL,
-			   "the control server does not know this device; there, as its DBA, run: SELECT "
-			   "groupshare.add_storage_device(name, login_role, location) with the role of conninfo",
-			   "server", control->link.name, NULL);
+		gs_log(GS_LOG_ERROR, NULL, "the control server has no such device; its DBA can change that", "server",
+			   control->link.name, "error", answer->message, NULL);
 	if (answer->sqlstate[0] == '\0' || is_about_us(answer->sqlstate))
 		return answer->message;
 	return call_failed(control, answer);

@@ -65,7 +65,7 @@ check-unit check-sql check-isolation check-t: deps
 
 # The long versions of the tests of faults, for about SOAK_SECONDS in all, and a table; the exit status is the checkers'.
 SOAK_SECONDS ?= 600
-SOAK_TESTS ?= test/t/041_lost_replies.t test/t/230_storaged_crash.t test/t/290_storaged_fetch.t $(wildcard test/t/4??_*.t) test/t/500_mixed.t
+SOAK_TESTS ?= test/t/020_reservations.t test/t/041_lost_replies.t test/t/230_storaged_crash.t test/t/290_storaged_fetch.t $(wildcard test/t/4??_*.t) test/t/500_mixed.t
 .PHONY: soak
 soak: test-deps
 	@$(MAKE) --no-print-directory all private-pg $(TEST_PROGRAMS)

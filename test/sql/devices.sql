@@ -84,7 +84,7 @@ SELECT throws_ok($$ SELECT groupshare.decommission_device('near') $$, 'GS015', N
 SELECT throws_ok($$ UPDATE groupshare.device SET state = 'decommissioned' WHERE name = 'near' $$, 'GS015', NULL,
     'nor by a DBA''s own UPDATE');
 SELECT lives_ok($$ SELECT groupshare.decommission_device('far') $$, 'an empty one goes');
-SELECT throws_ok($$ SELECT pg_temp.announce('far', 1000, 99) $$, 'GS030', NULL, 'and is a device no more');
+SELECT throws_ok($$ SELECT pg_temp.announce('far', 1000, 99) $$, 'GS030', 'storage device "far" is decommissioned', 'and is a device no more, which it is told');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: PostgreSQL
 # Many notices race for few bytes: exactly what the devices have is granted, and all accounts agree afterwards. Then the
-# background worker: it expires, wakes waiting event requests, and comes back after it was killed.
+# background worker: it expires, wakes waiting event requests, and comes back after it was killed. GS_LONG=1: 10,048 notices by 64
+# connections, and four rounds of 5,760 transactions of churn, or as many as there is time for.
 use GroupShare::Test;
 
-my ($devices, $grants, $size, $clients, $each) = (4, 50, 100, 16, 63);
+my $LONG = $ENV{GS_LONG};
+my ($devices, $size) = (4, 100);
+my ($grants, $clients, $each) = $LONG ? (500, 64, 157) : (50, 16, 63);
 my $server = new_control_server(
     name => 'cs1',
     conf => {
@@ -32,6 +35,7 @@ INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at
       FROM groupshare.sharing_group g, groupshare.terminal t;
 COMMIT;
 CREATE SEQUENCE public.attempt;
+CREATE TABLE public.free AS SELECT :free::bigint AS bytes;
 CREATE TABLE public.outcome (code text NOT NULL);
 -- One notice by some terminal; pgbench would end a client at an error, so the outcome is written down instead.
 CREATE FUNCTION public.notice(size bigint) RETURNS void LANGUAGE plpgsql AS $$
@@ -44,25 +48,26 @@ EXCEPTION WHEN SQLSTATE 'GS022' OR SQLSTATE 'GS023' THEN
 END $$;
 -- What a device does: a report, or the receipt of some pending share. The device is the session's user.
 CREATE FUNCTION public.device_call(what text, number int) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
-DECLARE victim record;
+DECLARE victim record; first CONSTANT uuid := gen_random_uuid();
 BEGIN
     IF what = 'report' THEN
-        PERFORM groupshare.device_report(1, 1000000, 5001, 0, false);
+        PERFORM groupshare.device_report(1, 1000000, (SELECT bytes FROM public.free), 0, false);
         RETURN;
     END IF;
     SELECT c.object, s.size_bytes INTO victim FROM groupshare.share s
       JOIN groupshare.share_copy c ON c.share_id = s.id AND c.state = 'pending'
-      JOIN groupshare.device d ON d.id = c.device_id AND d.name = 'd' || number ORDER BY random() LIMIT 1;
+      JOIN groupshare.device d ON d.id = c.device_id AND d.name = 'd' || number
+     WHERE c.object > first ORDER BY c.object LIMIT 1;
     PERFORM groupshare.device_receipt(1, victim.object, victim.size_bytes, sha256('x')) WHERE victim.object IS NOT NULL;
 END $$;
 -- One of three things that end a reservation, for some pending share; or a new notice.
 CREATE FUNCTION public.churn(size bigint) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE victim record;
+DECLARE victim record; first CONSTANT uuid := gen_random_uuid();
 BEGIN
     SELECT c.object, s.id, t.identifier, d.login_role INTO victim
       FROM groupshare.share s JOIN groupshare.share_copy c ON c.share_id = s.id AND c.state = 'pending'
       JOIN groupshare.terminal t ON t.id = s.owner JOIN groupshare.device d ON d.id = c.device_id
-     ORDER BY random() LIMIT 1;
+     WHERE c.object > first ORDER BY c.object LIMIT 1;
     CASE floor(random() * 4)
         WHEN 0 THEN PERFORM groupshare.delete_share(victim.identifier, victim.id);
         WHEN 1 THEN UPDATE groupshare.reservation SET expires_at = now() - interval '1 s' WHERE object = victim.object;
@@ -115,11 +120,16 @@ SET SESSION AUTHORIZATION d$_;
 SELECT public.device_call(CASE WHEN random() < 0.5 THEN 'report' ELSE 'receipt' END, $_);
 RESET SESSION AUTHORIZATION;
 SQL
-is(pgbench([ "SELECT public.churn($size);", @devices ], 24, $ENV{GS_LONG} ? 2000 : 50),
-    '', 'notices, moves, deletions, expiry, receipts and reports race, the worker among them');
 my $live = q{SELECT count(*) FROM groupshare.reservation WHERE state = 'live'};
-wait_for(sub { !$server->sql("$live AND expires_at < now()") }, 'the worker expires what is due');
-accounts_agree('after the churn');
+my $rounds = 0;
+until ($rounds && ($ENV{GS_SOAK_SECONDS} ? time_is_up() : $rounds >= ($LONG ? 4 : 1))) {
+    is(pgbench([ "SELECT public.churn($size);", @devices ], 24, $LONG ? 240 : 50),
+        '', 'notices, moves, deletions, expiry, receipts and reports race, the worker among them');
+    wait_for(sub { !$server->sql("$live AND expires_at < now()") }, 'the worker expires what is due');
+    accounts_agree('after the churn');
+    $rounds++;
+}
+tell_soak($clients * $each . " racing notices, $devices x $grants granted; $rounds rounds of churn");
 is($server->sql(q{SELECT count(*) FROM pg_stat_database WHERE datname = 'gs' AND deadlocks > 0}), 0, 'without a deadlock');
 
 # The worker

@@ -115,6 +115,7 @@ sub killed_at {
 # The source breaks off amid the copy, and the fetching one is killed when it has noted how far it had come.
 sub killed_after_a_break {
     my $upload = store_first($large);
+    $to->{env} = { GROUPSHARE_STORAGED_EXIT_AT => "\@$armed" };
     $to->start;
     amid();
     spit($armed, 'fetch_interrupted');
