@@ -21,7 +21,11 @@ $(BUILD)/test/faults.so: test/faults/calls.c test/faults/faults.h
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -D_FORTIFY_SOURCE=2,$(GS_CFLAGS)) -O2 -g -U_FORTIFY_SOURCE -fPIC -shared -o $@ $<
 
-TEST_PROGRAMS += $(BUILD)/test/faults.so
+$(BUILD)/test/heap.so: test/faults/heap.c
+	@mkdir -p $(@D)
+	$(CC) $(GS_CFLAGS) -O2 -g -fPIC -shared -o $@ $<
+
+TEST_PROGRAMS += $(BUILD)/test/faults.so $(BUILD)/test/heap.so
 
 .SECONDARY:
 .PHONY: unit private-pg check check-unit check-sql check-isolation check-t asan valgrind demo up down
