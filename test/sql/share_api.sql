@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
--- What the gateway calls for shares: api_upload, api_shares, api_delete_share, api_download.
+-- What the gateway calls for shares: api_upload, api_shares, api_set_share, api_delete_share, api_download.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(50);
+SELECT plan(63);
 
 CREATE FUNCTION pg_temp.base64url(bytes bytea) RETURNS text LANGUAGE sql AS $$
     SELECT rtrim(translate(encode(bytes, 'base64'), E'+/\n', '-_'), '=') $$;
@@ -34,6 +34,9 @@ CREATE FUNCTION pg_temp.upload(who text, body jsonb) RETURNS jsonb LANGUAGE sql 
       FROM groupshare.api_upload(pg_temp.session(who), '192.0.2.1', 'r-1', '{}', body) $$;
 CREATE FUNCTION pg_temp.shares(who text, params jsonb DEFAULT '{}') RETURNS jsonb LANGUAGE sql AS $$
     SELECT reply FROM groupshare.api_shares(pg_temp.session(who), '192.0.2.1', 'r-2', params, NULL) $$;
+CREATE FUNCTION pg_temp.show(who text, params jsonb, body jsonb) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT reply || jsonb_build_object('status', status)
+      FROM groupshare.api_set_share(pg_temp.session(who), '192.0.2.1', 'r-5', params, body) $$;
 CREATE FUNCTION pg_temp.remove(who text, params jsonb) RETURNS int LANGUAGE sql AS $$
     SELECT status FROM groupshare.api_delete_share(pg_temp.session(who), '192.0.2.1', 'r-3', params, NULL) $$;
 CREATE FUNCTION pg_temp.download(who text, body jsonb) RETURNS jsonb LANGUAGE sql AS $$
@@ -43,7 +46,7 @@ CREATE FUNCTION pg_temp.download(who text, body jsonb) RETURNS jsonb LANGUAGE sq
 -- Each refuses a missing and a wrong session before anything else
 SELECT throws_ok(format('SELECT * FROM groupshare.api_%s(%s, NULL, NULL, %L, %L)', call, session, '{"x": 1}', '{"x": 1}'),
     'GS002', NULL, call || ' with ' || note)
-    FROM unnest(ARRAY['upload', 'shares', 'delete_share', 'download']) call,
+    FROM unnest(ARRAY['upload', 'shares', 'set_share', 'delete_share', 'download']) call,
          (VALUES ('NULL', 'no session'), ('''a.b.c''', 'no token'), ('pg_temp.session(''ann'') || ''A''', 'a wrong signature')) v (session, note);
 
 -- Bad input
@@ -95,6 +98,16 @@ SELECT is((SELECT jsonb_agg(s -> 'name') FROM jsonb_array_elements(pg_temp.share
 SELECT is(pg_temp.shares('eve'), '{"shares": [], "next": null}', 'an empty list');
 SELECT throws_ok($$ SELECT pg_temp.shares('ann', '{"limit": "101"}') $$, 'GS010', NULL, 'a page too large');
 SELECT throws_ok($$ SELECT pg_temp.shares('ann', '{"offset": "1"}') $$, 'GS011', NULL, 'an unknown parameter');
+
+-- Who sees it
+SELECT jsonb_build_object('share', :'film'::jsonb ->> 'share') AS film_id \gset
+SELECT throws_ok(format('SELECT pg_temp.show(%L, %L, %L)', who, :'film_id', body), state, NULL, who || ' ' || coalesce(body, 'no body')) FROM (VALUES
+    ('bob', '{"groups": "all"}', 'GS012'), ('ann', NULL, 'GS010'), ('ann', '{}', 'GS010'), ('ann', '{"groups": []}', 'GS010'),
+    ('ann', '{"groups": "some"}', 'GS010'), ('ann', '{"groups": ["x"]}', 'GS010'), ('ann', '{"groups": "all", "x": 1}', 'GS011')) v (who, body, state);
+SELECT is(pg_temp.show('ann', :'film_id', jsonb_build_object('groups', jsonb_build_array(pg_temp.group_id('others')))),
+    jsonb_build_object('share', :'film'::jsonb ->> 'share', 'groups', jsonb_build_array(pg_temp.group_id('others')), 'status', 200), 'in another group');
+SELECT throws_ok($$ SELECT pg_temp.download('bob', '{"owner": "ann@example.org", "name": "film"}') $$, 'GS012', NULL, 'out of sight where it was');
+SELECT is(pg_temp.show('ann', :'film_id', '{"groups": "all"}') -> 'groups', '"all"', 'in all again');
 
 -- Deletion
 SELECT throws_ok(format('SELECT pg_temp.remove(%L, %L)', 'bob', jsonb_build_object('share', :'film'::jsonb ->> 'share')), 'GS012', NULL,
