@@ -61,30 +61,15 @@ static int write_all(int fd, const char *text, size_t size)
 	return 0;
 }
 
-int gs_disk_create_small(int dir, const char *name, const char *text, size_t size)
+int gs_disk_write_small(int dir, const char *name, const char *text, size_t size)
 {
 	int fd = openat(dir, name, NEW_FLAGS, 0640), error;
 
 	if (fd < 0)
 		return -errno;
 	error = write_all(fd, text, size);
-	if (error != 0) {
-		close(fd);
-		return error;
-	}
-	/* It gets its place on the disk now, so that the next sync of anything may take that along. The own one will tell
-	 * what went wrong. */
-	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	return fd;
-}
-
-int gs_disk_write_small(int dir, const char *name, const char *text, size_t size)
-{
-	int fd = gs_disk_create_small(dir, name, text, size), error;
-
-	if (fd < 0)
-		return fd;
-	error = gs_disk_sync(fd);
+	if (error == 0)
+		error = gs_disk_sync(fd);
 	close(fd);
 	return error;
 }

@@ -66,8 +66,6 @@ __attribute__((warn_unused_result)) int gs_disk_sync(int fd);
 __attribute__((warn_unused_result)) int gs_disk_unlink(int dir, const char *name);
 /* The same; *freed_bytes: how much that was, 0 when it was missing, could not be looked at, or is still there. */
 __attribute__((warn_unused_result)) int gs_disk_remove(int dir, const char *name, uint64_t *freed_bytes);
-/* A small file made and written, on its way to the disk, but not synced: a descriptor to do that with, or -errno. */
-__attribute__((warn_unused_result)) int gs_disk_create_small(int dir, const char *name, const char *text, size_t size);
 /* A small file written and synced, but not its directory. 0 or -errno. */
 __attribute__((warn_unused_result)) int gs_disk_write_small(int dir, const char *name, const char *text, size_t size);
 /* Renames and syncs the target's directory. 0 or -errno. */

@@ -10,6 +10,23 @@
 #include "storaged/fault.h"
 #include "storaged/progress.h"
 
+int gs_journal_write(const GsDisk *disk, const GsSidecar *sidecar, const GsOrigin *origin)
+{
+	char text[GS_SIDECAR_MAX_BYTES], name[GS_DISK_NAME_MAX];
+	size_t size = gs_sidecar_encode(sidecar, origin, text);
+	int error;
+
+	if (size == 0)
+		return -ENOMEM;
+	gs_disk_name(&sidecar->object, true, name);
+	error = gs_disk_write_small(disk->staging, name, text, size);
+	gs_fault_exit("after_sidecar");
+	if (error == 0)
+		error = gs_disk_publish(disk->staging, name, disk->journal, name);
+	gs_fault_exit("after_journal");
+	return error;
+}
+
 static int read_sidecar(int dir, const GsUuid *object, GsSidecar *sidecar)
 {
 	char text[GS_SIDECAR_MAX_BYTES], name[GS_DISK_NAME_MAX];
@@ -90,8 +107,7 @@ int gs_journal_remove(const GsDisk *disk, const GsUuid *object, uint64_t *freed_
 	return first_error(error, gs_disk_sync(disk->journal));
 }
 
-/* Descriptor of the directory that has the data now, or -errno. */
-static int move_data(const GsDisk *disk, const GsUuid *object)
+int gs_journal_place(const GsDisk *disk, const GsUuid *object)
 {
 	int shard = gs_disk_shard(disk, object, true), error = 0;
 
@@ -101,64 +117,9 @@ static int move_data(const GsDisk *disk, const GsUuid *object)
 		error = -errno;
 	gs_fault_exit("after_rename");
 	if (error == 0)
-		return shard;
-	close(shard);
-	return error;
-}
-
-int gs_journal_place(const GsDisk *disk, const GsUuid *object)
-{
-	int shard = move_data(disk, object), error;
-
-	if (shard < 0)
-		return shard;
-	error = gs_disk_sync(shard);
-	close(shard);
-	gs_fault_exit("after_dirsync");
-	return error;
-}
-
-int gs_journal_describe(const GsDisk *disk, const GsSidecar *sidecar, const GsOrigin *origin)
-{
-	char text[GS_SIDECAR_MAX_BYTES], name[GS_DISK_NAME_MAX];
-	size_t size = gs_sidecar_encode(sidecar, origin, text);
-	int fd;
-
-	if (size == 0)
-		return -ENOMEM;
-	gs_disk_name(&sidecar->object, true, name);
-	fd = gs_disk_create_small(disk->staging, name, text, size);
-	gs_fault_exit("after_sidecar");
-	return fd;
-}
-
-static int sync_files(int data, int sidecar)
-{
-	int error = -gs_fault_errno("fsync");
-
-	if (error == 0)
-		error = gs_disk_sync(data);
-	gs_fault_exit("after_fsync");
-	return error == 0 ? gs_disk_sync(sidecar) : error;
-}
-
-int gs_journal_commit(const GsDisk *disk, const GsUuid *object, int data, int sidecar)
-{
-	char name[GS_DISK_NAME_MAX];
-	int shard, error = sync_files(data, sidecar);
-
-	if (error != 0)
-		return error;
-	gs_disk_name(object, true, name);
-	if (renameat(disk->staging, name, disk->journal, name) != 0)
-		return -errno;
-	gs_fault_exit("after_journal");
-	shard = move_data(disk, object);
-	if (shard < 0)
-		return shard;
-	error = gs_disk_sync(disk->journal); /* the commit point */
-	if (error == 0)
 		error = gs_disk_sync(shard);
+	if (error == 0)
+		error = gs_disk_sync(disk->staging);
 	close(shard);
 	gs_fault_exit("after_dirsync");
 	return error;

@@ -10,14 +10,9 @@
 #include "storaged/disk.h"
 #include "storaged/sidecar.h"
 
-/* Writes the sidecar of what is in staging/ beside it, on its way to the disk but not synced: a descriptor, or -errno.
- */
-__attribute__((warn_unused_result)) int gs_journal_describe(const GsDisk *disk, const GsSidecar *sidecar,
-															const GsOrigin *origin);
-/* Makes the bytes in staging/ and their sidecar, of which these are descriptors, a stored object; durable when it
- * returns. */
-__attribute__((warn_unused_result)) int gs_journal_commit(const GsDisk *disk, const GsUuid *object, int data,
-														  int sidecar);
+/* Commit point: written in staging/, renamed into journal/, both durable. */
+__attribute__((warn_unused_result)) int gs_journal_write(const GsDisk *disk, const GsSidecar *sidecar,
+														 const GsOrigin *origin);
 /*
  * The sidecar of a stored object, from journal/ or from beside the data; -ENOENT when there is none, -EBADMSG when it
  * is damaged. The journal is looked at first, since sidecars move from there to the object and never back.
@@ -32,7 +27,7 @@ __attribute__((warn_unused_result)) int gs_journal_settle(const GsDisk *disk, co
  */
 __attribute__((warn_unused_result)) int gs_journal_remove(const GsDisk *disk, const GsUuid *object,
 														  uint64_t *freed_bytes);
-/* Moves the data of an entry from staging/ to objects/, durably. */
+/* Moves finished data from staging/ to objects/, durably. */
 __attribute__((warn_unused_result)) int gs_journal_place(const GsDisk *disk, const GsUuid *object);
 
 #endif

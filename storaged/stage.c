@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * One upload on disk; see stage.h. The order of a commit (gs_journal_commit) is the whole point of it:
+ * One upload on disk; see stage.h. The order of a commit is the whole point of this file:
  *
- *   write the sidecar -> fsync(data), fsync(sidecar) -> rename the sidecar into journal/ -> rename the data
- *   -> fsync(journal/) [commit point] -> fsync(the data's new directory)
+ *   fsync(data) -> sidecar, fsync -> rename into journal/, fsync journal/ [commit point] -> rename data, fsync
+ * directories
  *
  * Before the commit point a crash leaves files in staging/ that the next start removes; after it the start finishes the
- * job. File systems that keep the order of changes (ext4, XFS), or write them all at such an fsync (btrfs, f2fs), have
- * the first rename whenever they have the second, so that data is never there without its sidecar; and the two fsyncs
- * of a pair share one journal write. A name that comes back in staging/ is one that the next start removes. A failed
- * fsync is never tried again: the kernel may have dropped the pages, a second call would say "fine".
+ * job. A failed fsync is never tried again: the kernel may have dropped the pages, a second call would say "fine".
  */
 #include "storaged/stage.h"
 
@@ -93,12 +90,6 @@ static int write_behind(GsStage *stage)
 	return 0;
 }
 
-/* Before anything was synced a failure is of this upload alone. */
-static GsStageResult unwritten(int error)
-{
-	return error == ENOSPC || error == EDQUOT ? GS_STAGE_NO_ROOM : GS_STAGE_FAILED;
-}
-
 GsStageResult gs_stage_write(GsStage *stage, const uint8_t *bytes, size_t size)
 {
 	int error = gs_fault_errno("write");
@@ -119,8 +110,10 @@ GsStageResult gs_stage_write(GsStage *stage, const uint8_t *bytes, size_t size)
 		}
 	}
 	gs_fault_exit("after_write");
+	if (error == ENOSPC || error == EDQUOT)
+		return failed(stage, GS_STAGE_NO_ROOM, error);
 	if (error != 0)
-		return failed(stage, unwritten(error), error);
+		return failed(stage, GS_STAGE_FAILED, error);
 	error = write_behind(stage);
 	return error == 0 ? GS_STAGE_OK : failed(stage, GS_STAGE_UNSYNCED, error);
 }
@@ -165,7 +158,7 @@ GsStageResult gs_stage_commit(GsStage *stage, GsSidecar *sidecar, const GsOrigin
 	GsStageResult result = finish_digest(stage, sidecar->sha256, expected);
 	time_t now = time(NULL);
 	struct tm utc;
-	int error, described;
+	int error;
 
 	if (result != GS_STAGE_OK)
 		return result;
@@ -173,14 +166,14 @@ GsStageResult gs_stage_commit(GsStage *stage, GsSidecar *sidecar, const GsOrigin
 	sidecar->size_bytes = stage->size_bytes;
 	gmtime_r(&now, &utc);
 	strftime(sidecar->stored_at, sizeof(sidecar->stored_at), "%Y-%m-%dT%H:%M:%SZ", &utc);
-	described = gs_journal_describe(stage->disk, sidecar, origin);
-	if (described < 0)
-		return failed(stage, unwritten(-described), -described);
-	error = gs_journal_commit(stage->disk, &stage->object, stage->fd, described);
-	close(described);
-	/* The record must not find the bytes under their old name again: a part would be written into the stored object. */
-	if (error == 0 && stage->resumable)
-		error = gs_disk_sync(stage->disk->staging);
+	error = -gs_fault_errno("fsync");
+	if (error == 0)
+		error = gs_disk_sync(stage->fd);
+	gs_fault_exit("after_fsync");
+	if (error == 0)
+		error = gs_journal_write(stage->disk, sidecar, origin);
+	if (error == 0)
+		error = gs_journal_place(stage->disk, &stage->object);
 	/* No telling which call it was that failed: none of them may, once the bytes have been taken. */
 	if (error != 0)
 		return failed(stage, gs_stage_result(error), -error);

@@ -211,11 +211,8 @@ static int recall_damaged(GsStore *store, int dir, const char *name)
 
 int gs_sweep_start(GsStore *store)
 {
-	/* An entry may be there that the one before was killed before it had synced; its receipt would be a promise. */
-	int error = gs_disk_sync(store->disk.journal);
+	int error = each_name(store, store->disk.journal, replay);
 
-	if (error == 0)
-		error = each_name(store, store->disk.journal, replay);
 	if (error == 0)
 		error = each_name(store, store->disk.staging, keep_or_discard);
 	if (error == 0)

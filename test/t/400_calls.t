@@ -322,11 +322,10 @@ sub sweep_start {
         fresh();             # the last failure may have hit the end of a receipt, which the next start repeats; and no scrub renames anything
         my $u = next_upload();
         settled($device);    # no rename of an earlier one is to come
-        # After the commit point; each later worker too, which would put the entry's data in their place.
-        $faults->arm(calls => 'rename', effect => 'kill', first => 2, last => 0);
+        $faults->arm(calls => 'rename', effect => 'kill', first => 2);    # after the commit point
         $history->heard($u, put($u, $u->{file}));
-        $device->kill9;
         $faults->disarm;
+        $device->kill9;
         few_directories(substr $u->{object}, 0, 2);
         $faults->arm(%{$arm}, first => $n, only => $o{entry} ? $u->{object} : '');
         my $started = eval { $device->start };
