@@ -162,13 +162,17 @@ static int keep_or_discard(GsStore *store, int dir, const char *name)
 	return error;
 }
 
+/* One that can't be looked at is not left out: its deletion would be subtracted all the same. */
 static int count_object(GsStore *store, int dir, const char *name)
 {
 	struct stat status;
 	GsUuid object;
 
-	if (gs_uuid_parse(name, &object) && fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-		S_ISREG(status.st_mode))
+	if (!gs_uuid_parse(name, &object))
+		return 0;
+	if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (S_ISREG(status.st_mode))
 		store->used_bytes += (uint64_t)status.st_size;
 	return 0;
 }

@@ -67,9 +67,10 @@ check-unit check-sql check-isolation check-t: deps
 	@$(MAKE) --no-print-directory $(NEEDS)
 	@$(AS_USER) test/bin/check $(TESTS)
 
-# The long versions of the tests of faults, for about SOAK_SECONDS in all, and a table; the exit status is the checkers'.
+# All tests that have a long version, in it: for about SOAK_SECONDS in all, and besides those whose long version has a size, not a time; a
+# table; the exit status is the checkers'.
 SOAK_SECONDS ?= 600
-SOAK_TESTS ?= test/t/020_reservations.t test/t/041_lost_replies.t test/t/230_storaged_crash.t test/t/290_storaged_fetch.t $(wildcard test/t/4??_*.t) test/t/500_mixed.t
+SOAK_TESTS ?= $(shell grep -lE 'GS_LONG|[$$]LONG' test/t/*.t)
 .PHONY: soak
 soak: test-deps
 	@$(MAKE) --no-print-directory all private-pg $(TEST_PROGRAMS)
