@@ -9,7 +9,8 @@
  * own, whose queue is in order and wakes one at a time; at the row itself there are then only reports, receipts and the
  * like, and one notice.
  *
- * Waiting happens in a subtransaction with a lock_timeout, so that giving up leaves the notice whole. It is only
+ * Waiting happens in a subtransaction with a lock_timeout, so that giving up leaves the notice whole; the row is then
+ * mostly free and written outside of it, which spares a transaction number each time. Waiting is only
  * allowed while no ledger row is held (gs_ledger_held): who waits for the queue holds nothing that a holder of a ledger
  * row can still want, who waits for the row only its device's place in the queue. Nobody who holds a ledger row waits
  * for a queue. So no cycle can arise (the order of ledger rows among themselves: reservation.c).
@@ -18,7 +19,8 @@
 
 #include "miscadmin.h"
 #include "storage/lock.h"
-#include "utils/guc.h"
+#include "storage/proc.h"
+#include "utils/resowner.h"
 
 #include "guard.h"
 #include "ledger.h"
@@ -32,32 +34,44 @@
 
 static GsTable ledger_table = {.name = "device_ledger", .columns = {"reserved_bytes"}};
 
-/* The ledger row is locked: what it says is how its last holder left it. */
-static bool promise(const GsQuestion *question, const GsCursor *ledger)
+typedef enum Outcome { RESERVED, OBJECTED, HELD } Outcome;
+
+static bool objects(const GsQuestion *question, const GsCursor *ledger)
 {
 	GsStanding standing = gs_standing_of(ledger);
+
+	return gs_objection(&standing, question->size, question->avoid) != NULL;
+}
+
+/* The ledger row is locked: what it says is how its last holder left it. False: something speaks against the device. */
+static bool promise(const GsQuestion *question, const GsCursor *ledger)
+{
 	Datum reserved;
 
-	if (gs_objection(&standing, question->size, question->avoid) != NULL)
+	if (objects(question, ledger))
 		return false;
 	reserved = Int64GetDatum(gs_lookup_int64(ledger, GS_LEDGER_RESERVED, 0) + question->size);
 	gs_row_update(&ledger_table, ledger, &reserved, NULL);
 	return true;
 }
 
-/* False: by LockWaitSkip, another transaction holds the row; or something speaks against the device now. */
-static bool reserve(const GsQuestion *question, const pg_uuid_t *id, LockWaitPolicy wait)
+/* A row that speaks against its device before it is locked is left alone. HELD: by LockWaitSkip only. */
+static Outcome reserve(const GsQuestion *question, const pg_uuid_t *id, LockWaitPolicy wait)
 {
 	const GsKey key = GS_KEY_UUID(1, id);
+	Outcome outcome = OBJECTED;
 	GsCursor ledger;
-	bool reserved = false;
 
-	if (gs_lookup_one(&ledger, &gs_standing_ledger, &key, 1) && gs_lookup_lock(&ledger, wait)) {
+	if (!gs_lookup_one(&ledger, &gs_standing_ledger, &key, 1) || objects(question, &ledger))
+		outcome = OBJECTED;
+	else if (!gs_lookup_lock(&ledger, wait))
+		outcome = HELD;
+	else if (promise(question, &ledger))
+		outcome = RESERVED;
+	else if (wait == LockWaitSkip) /* who has waited gives the row back with its subtransaction */
 		gs_ledger_note_held();
-		reserved = promise(question, &ledger);
-	}
 	gs_lookup_close(&ledger);
-	return reserved;
+	return outcome;
 }
 
 static LOCKTAG queue_of(const pg_uuid_t *device)
@@ -77,7 +91,7 @@ bool gs_reserve_free(const GsQuestion *question, const pg_uuid_t *device)
 
 	if (queues && LockAcquire(&queue, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		return false;
-	if (reserve(question, device, LockWaitSkip))
+	if (reserve(question, device, LockWaitSkip) == RESERVED)
 		return true;
 	if (queues)
 		LockRelease(&queue, ExclusiveLock, false);
@@ -87,31 +101,61 @@ bool gs_reserve_free(const GsQuestion *question, const pg_uuid_t *device)
 typedef struct Turn {
 	const GsQuestion *question;
 	const pg_uuid_t *device;
+	LOCKTAG queue;
 	int wait_ms;
-	bool reserved;
+	Outcome outcome;
 } Turn;
 
-static GsGuardEnd wait_and_reserve(void *argument)
+static GsGuardEnd wait_for_turn(void *argument)
 {
 	Turn *turn = argument;
-	LOCKTAG queue = queue_of(turn->device);
-	char timeout[16];
-	int settings = NewGUCNestLevel();
 
-	snprintf(timeout, sizeof(timeout), "%d", turn->wait_ms);
-	(void)set_config_option("lock_timeout", timeout, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	(void)LockAcquire(&queue, ExclusiveLock, false, false);
-	turn->reserved = reserve(turn->question, turn->device, LockWaitBlock);
-	AtEOXact_GUC(false, settings);
-	return turn->reserved ? GS_GUARD_KEEP : GS_GUARD_UNDO;
+	(void)LockAcquire(&turn->queue, ExclusiveLock, false, false);
+	return GS_GUARD_KEEP;
+}
+
+static GsGuardEnd wait_for_row(void *argument)
+{
+	Turn *turn = argument;
+
+	turn->outcome = reserve(turn->question, turn->device, LockWaitBlock);
+	return turn->outcome == RESERVED ? GS_GUARD_KEEP : GS_GUARD_UNDO;
+}
+
+/* False: its time was over first. */
+static bool in_time(GsGuardBody wait, Turn *turn)
+{
+	const int timeout = LockTimeout;
+	ErrorData *error;
+
+	LockTimeout = turn->wait_ms;
+	error = gs_guard_run(wait, turn);
+	LockTimeout = timeout;
+	if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
+	return error == NULL;
+}
+
+/* The subtransaction that got the lock has left it to the transaction. */
+static void leave_queue(const LOCKTAG *queue)
+{
+	ResourceOwner owner = CurrentResourceOwner;
+
+	CurrentResourceOwner = CurTransactionResourceOwner;
+	(void)LockRelease(queue, ExclusiveLock, false);
+	CurrentResourceOwner = owner;
 }
 
 bool gs_reserve_queue(const GsQuestion *question, const pg_uuid_t *device, int wait_ms)
 {
-	Turn turn = {.question = question, .device = device, .wait_ms = wait_ms};
-	ErrorData *error = gs_guard_run(wait_and_reserve, &turn);
+	Turn turn = {.question = question, .device = device, .queue = queue_of(device), .wait_ms = wait_ms};
 
-	if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
-		ReThrowError(error);
-	return error == NULL && turn.reserved;
+	if (!in_time(wait_for_turn, &turn))
+		return false;
+	turn.outcome = reserve(question, device, LockWaitSkip);
+	if (turn.outcome == HELD && !in_time(wait_for_row, &turn))
+		turn.outcome = HELD;
+	if (turn.outcome != RESERVED)
+		leave_queue(&turn.queue);
+	return turn.outcome == RESERVED;
 }
