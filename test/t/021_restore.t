@@ -35,7 +35,7 @@ sub both {
     return map { $server->sql($query, -database => $_) } $server->{database}, 'back';
 }
 
-for my $table (qw(share share_copy share_group reservation placement device device_history device_work usage audit),
+for my $table (qw(share share_copy share_group reservation device device_history device_work usage audit),
     '(SELECT device_id, depth, area, place FROM groupshare.device_area)', '(SELECT group_id, members FROM groupshare.group_size)') {
     my ($was, $is) = both("SELECT coalesce(jsonb_agg(t ORDER BY t::text), '[]') FROM " . ($table =~ /^\(/ ? $table : "groupshare.$table") . ' t');
     is($is, $was, "$table is the same");
