@@ -92,7 +92,7 @@ static void audit(const GsRequest *request, const char *action, const char *subj
 	values[5] = text_or_null(identifier_of(terminal), &nulls[5]);
 	nulls[6] = detail == NULL ? 'n' : ' ';
 	values[6] = detail == NULL ? (Datum)0 : JsonbPGetDatum(detail);
-	gs_row_insert(&audit_table, values, nulls);
+	(void)gs_row_insert(&audit_table, values, nulls);
 }
 
 void gs_audit(const GsRequest *request, const char *action, const char *subject, Jsonb *detail)

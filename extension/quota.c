@@ -201,8 +201,7 @@ static bool add_share(const GsTerminal *terminal, int64 size, GsCursor *usage)
 
 	if (size > limits.object || plus(used, held) > limits.bytes || shares >= limits.shares)
 		return false;
-	gs_row_update(&usage_table, usage, (Datum[]){Int64GetDatum(used), Int32GetDatum(shares + 1)}, NULL);
-	return true;
+	return gs_row_update(&usage_table, usage, (Datum[]){Int64GetDatum(used), Int32GetDatum(shares + 1)}, NULL);
 }
 
 void gs_quota_charge(const GsTerminal *terminal, int64 size)

@@ -90,7 +90,7 @@ static GsPlan expire_share_plan = {
 	.types = {UUIDOID},
 };
 
-static void record_reservation(const GsQuestion *question, const GsPlace *place, const GsAllocation *allocation,
+static bool record_reservation(const GsQuestion *question, const GsPlace *place, const GsAllocation *allocation,
 							   Datum home, bool further)
 {
 	const GsOrigin *origin = &question->origin;
@@ -112,7 +112,7 @@ static void record_reservation(const GsQuestion *question, const GsPlace *place,
 							BoolGetDatum(further)};
 	const char nulls[] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', point, point, ruled, failed, ' '};
 
-	gs_row_insert(&reservation_table, values, nulls);
+	return gs_row_insert(&reservation_table, values, nulls);
 }
 
 /* The copy and its reservation, of bytes that the placement has just reserved. */
@@ -127,11 +127,12 @@ static GsAllocation *record(const GsQuestion *question, const GsPlace *place, co
 	allocation->device_name = place->device_name;
 	allocation->size = question->size;
 	allocation->reachable = true;
-	gs_row_insert(&copy_table,
-				  (Datum[]){UUIDPGetDatum(&allocation->object), home, UUIDPGetDatum(question->share),
-							UUIDPGetDatum(&allocation->device)},
-				  NULL);
-	record_reservation(question, place, allocation, home, further);
+	if (!gs_row_insert(&copy_table,
+					   (Datum[]){UUIDPGetDatum(&allocation->object), home, UUIDPGetDatum(question->share),
+								 UUIDPGetDatum(&allocation->device)},
+					   NULL) ||
+		!record_reservation(question, place, allocation, home, further))
+		elog(ERROR, "a trigger has left the reservation out");
 	return allocation;
 }
 

@@ -51,8 +51,7 @@ static bool promise(const GsQuestion *question, const GsCursor *ledger)
 	if (objects(question, ledger))
 		return false;
 	reserved = Int64GetDatum(gs_lookup_int64(ledger, GS_LEDGER_RESERVED, 0) + question->size);
-	gs_row_update(&ledger_table, ledger, &reserved, NULL);
-	return true;
+	return gs_row_update(&ledger_table, ledger, &reserved, NULL);
 }
 
 /* A row that speaks against its device before it is locked is left alone. HELD: by LockWaitSkip only. */

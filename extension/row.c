@@ -168,21 +168,23 @@ static List *write_indexes(Write *write, bool update)
 	return ExecInsertIndexTuples(write->result, write->row, write->estate, update, false, NULL, NIL);
 }
 
-static void insert_row(Write *write)
+static bool insert_row(Write *write)
 {
 	const TriggerDesc *triggers = write->result->ri_TrigDesc;
 
 	if (triggers != NULL && triggers->trig_insert_before_row &&
 		!ExecBRInsertTriggers(write->estate, write->result, write->row))
-		return;
+		return false;
 	check(write, CMD_INSERT);
 	simple_table_tuple_insert(write->relation, write->row);
 	ExecARInsertTriggers(write->estate, write->result, write->row, write_indexes(write, false), write->capture);
+	return true;
 }
 
-void gs_row_insert(GsTable *table, const Datum *values, const char *nulls)
+bool gs_row_insert(GsTable *table, const Datum *values, const char *nulls)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	bool written;
 	Write write;
 
 	begin(&write, table, CMD_INSERT);
@@ -191,9 +193,10 @@ void gs_row_insert(GsTable *table, const Datum *values, const char *nulls)
 	put_given(&write, values, nulls);
 	put_defaults(&write);
 	ExecStoreVirtualTuple(write.row);
-	insert_row(&write);
+	written = insert_row(&write);
 	ExecASInsertTriggers(write.estate, write.result, write.capture);
 	end(&write, caller);
+	return written;
 }
 
 static void copy_row(const Write *write, TupleTableSlot *from)
@@ -206,7 +209,7 @@ static void copy_row(const Write *write, TupleTableSlot *from)
 	memcpy(write->row->tts_isnull, from->tts_isnull, sizeof(bool) * natts);
 }
 
-static void update_row(Write *write, ItemPointer at, EPQState *others)
+static bool update_row(Write *write, ItemPointer at, EPQState *others)
 {
 	const TriggerDesc *triggers = write->result->ri_TrigDesc;
 	List *recheck = NIL;
@@ -214,20 +217,22 @@ static void update_row(Write *write, ItemPointer at, EPQState *others)
 
 	if (triggers != NULL && triggers->trig_update_before_row &&
 		!ExecBRUpdateTriggers(write->estate, others, write->result, at, NULL, write->row, NULL))
-		return;
+		return false;
 	check(write, CMD_UPDATE);
 	simple_table_tuple_update(write->relation, at, write->row, GetActiveSnapshot(), &indexes);
 	if (indexes)
 		recheck = write_indexes(write, true);
 	ExecARUpdateTriggers(write->estate, write->result, NULL, NULL, at, NULL, write->row, recheck, write->capture,
 						 false);
+	return true;
 }
 
-void gs_row_update(GsTable *table, const GsCursor *cursor, const Datum *values, const char *nulls)
+bool gs_row_update(GsTable *table, const GsCursor *cursor, const Datum *values, const char *nulls)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ItemPointerData at = cursor->row->tts_tid;
 	EPQState others;
+	bool written;
 	Write write;
 
 	begin(&write, table, CMD_UPDATE);
@@ -236,8 +241,9 @@ void gs_row_update(GsTable *table, const GsCursor *cursor, const Datum *values, 
 	copy_row(&write, cursor->row);
 	put_given(&write, values, nulls);
 	ExecStoreVirtualTuple(write.row);
-	update_row(&write, &at, &others);
+	written = update_row(&write, &at, &others);
 	ExecASUpdateTriggers(write.estate, write.result, write.capture);
 	EvalPlanQualEnd(&others);
 	end(&write, caller);
+	return written;
 }

@@ -21,11 +21,11 @@ typedef struct GsTable {
 } GsTable;
 
 /* Inserts a row: one value a column (nulls[i] == 'n' is NULL, nulls may be NULL for none), the other columns get their
- * defaults. Rows that follow in the same transaction see it. */
-void gs_row_insert(GsTable *table, const Datum *values, const char *nulls);
+ * defaults. What follows in the same transaction sees it. False: a trigger that a DBA added has left it out. */
+bool gs_row_insert(GsTable *table, const Datum *values, const char *nulls);
 
 /* Gives the row that `cursor` stands on and has locked (gs_lookup_lock) new values in the table's columns. The cursor
- * still shows the old ones. */
-void gs_row_update(GsTable *table, const GsCursor *cursor, const Datum *values, const char *nulls);
+ * still shows the old ones. False: a trigger that a DBA added has left it as it was. */
+bool gs_row_update(GsTable *table, const GsCursor *cursor, const Datum *values, const char *nulls);
 
 #endif

@@ -152,7 +152,8 @@ static KnownShare *make_share(const GsRequest *request, const GsNotice *notice)
 	KnownShare *share = palloc(sizeof(*share));
 
 	gs_quota_charge(owner, notice->size);
-	gs_row_insert(&share_table, values, nulls);
+	if (!gs_row_insert(&share_table, values, nulls))
+		elog(ERROR, "a trigger has left the share out");
 	share->id = *DatumGetUUIDP(id);
 	share->size = notice->size;
 	share->sha256 = notice->sha256;

@@ -3,7 +3,7 @@
 -- what a DBA adds to the tables, and from the moment on that it is added.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(29);
+SELECT plan(32);
 
 SELECT pg_temp.announce(d, 90000, 10) FROM unnest(ARRAY['near', 'mid', 'far']) d \g /dev/null
 CREATE FUNCTION pg_temp.notice(name text, size bigint DEFAULT 10, who text DEFAULT 'ann@example.org') RETURNS uuid LANGUAGE sql
@@ -76,6 +76,17 @@ CREATE TRIGGER a BEFORE INSERT ON groupshare.audit FOR EACH ROW EXECUTE FUNCTION
 SELECT pg_temp.notice('not audited') \g /dev/null
 SELECT is_empty($$ SELECT 1 FROM groupshare.audit WHERE detail->>'name' = 'not audited' $$, 'one that leaves a row out');
 DROP TRIGGER a ON groupshare.audit;
+
+CREATE TRIGGER a BEFORE UPDATE ON groupshare.device_ledger FOR EACH ROW WHEN (OLD.name = 'near') EXECUTE FUNCTION pg_temp.no_row();
+SELECT is(device, 'mid', 'what it keeps from being promised is not taken for promised')
+    FROM groupshare.upload_notice('ann@example.org', 'kept away', 10);
+DROP TRIGGER a ON groupshare.device_ledger;
+CREATE TRIGGER a BEFORE INSERT ON groupshare.reservation FOR EACH ROW EXECUTE FUNCTION pg_temp.no_row();
+SELECT throws_ok($$ SELECT pg_temp.notice('no reservation') $$, 'XX000', NULL, 'nor is a notice without its reservation');
+DROP TRIGGER a ON groupshare.reservation;
+CREATE TRIGGER a BEFORE INSERT ON groupshare.share FOR EACH ROW EXECUTE FUNCTION pg_temp.no_row();
+SELECT throws_ok($$ SELECT pg_temp.notice('no share') $$, 'XX000', NULL, 'or its share');
+DROP TRIGGER a ON groupshare.share;
 
 CREATE FUNCTION pg_temp.again() RETURNS trigger LANGUAGE plpgsql
     AS $$ BEGIN PERFORM groupshare.drain_device('far'); PERFORM groupshare.undrain_device('far'); RETURN NULL; END $$;
