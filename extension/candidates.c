@@ -2,8 +2,8 @@
 /*
  * Finding the devices with room that are nearest, at a cost that does not grow with their number.
  *
- * One function says what speaks against a device (objection.c); the search, the reserving statements, the tally of an
- * error and explain_placement all ask it, so that no two of them can disagree.
+ * One function says what speaks against a device (objection.c); the search, who promises bytes (reserve.c), the tally
+ * of an error and explain_placement all ask it, so that no two of them can disagree.
  *
  * The search goes up from the terminal's location to the root. In each area it walks the index (area, depth,
  * room_class, place): the devices of one depth and class of room are a group, all equally near and standing on a ring.

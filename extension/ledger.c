@@ -20,6 +20,9 @@
  * That holds for calls of one connection. A daemon announces itself on each new one; a report that the old one left
  * behind, read by its backend only afterwards, would take the place of a newer one: connected_at tells them apart.
  *
+ * read_only: until the device's next start, which is a new epoch. An announcement of the same one, on a new connection,
+ * does not end it.
+ *
  * refused_at: a terminal came back and asked for another device than this one, probably because of a 507. What the
  * device says counts more than that, so reports clear it; not those of the first interval, since a device reports at
  * once when it answers 507, and its disk may say to have room that it does not give (a quota, say).
@@ -50,7 +53,8 @@ static GsPlan announce_plan = {
 		   " ON CONFLICT (device_id) DO UPDATE SET epoch = excluded.epoch, url = excluded.url,"
 		   "       version = excluded.version, capacity_bytes = excluded.capacity_bytes,"
 		   "       free_bytes = excluded.free_bytes, staged_bytes = excluded.staged_bytes, settled_bytes = 0,"
-		   "       refused_at = NULL, connected_at = excluded.connected_at,"
+		   "       refused_at = NULL, read_only = l.read_only AND l.epoch = excluded.epoch,"
+		   "       connected_at = excluded.connected_at,"
 		   "       report_interval_ms = excluded.report_interval_ms, announced_at = now(), reported_at = now()"
 		   " WHERE l.epoch IS NULL OR l.epoch <= excluded.epoch",
 	.types = {UUIDOID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT4OID, TIMESTAMPTZOID},

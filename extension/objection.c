@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The rule that says what speaks against a device. The search asks it in C (candidates.c), statements by the SQL
- * function placement_objection: the reserving ones, under the lock of the device's ledger row, the tally of an error
- * and explain_placement. So no two of them can disagree.
+ * The rule that says what speaks against a device. The search (candidates.c) and who promises bytes, under the lock of
+ * the device's ledger row (reserve.c), ask it in C; statements, for the tally of an error and explain_placement, by the
+ * SQL function placement_objection. So no two of them can disagree.
  */
 #include "postgres.h"
 

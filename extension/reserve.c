@@ -10,8 +10,8 @@
  * like, and one notice.
  *
  * Waiting happens in a subtransaction with a lock_timeout, so that giving up leaves the notice whole; the row is then
- * mostly free and written outside of it, which spares a transaction number each time. Waiting is only
- * allowed while no ledger row is held (gs_ledger_held): who waits for the queue holds nothing that a holder of a ledger
+ * mostly free and written outside of it, which spares a transaction number each time. Waiting is only allowed while no
+ * ledger row is held (gs_ledger_held): who waits for the queue holds nothing that a holder of a ledger
  * row can still want, who waits for the row only its device's place in the queue. Nobody who holds a ledger row waits
  * for a queue. So no cycle can arise (the order of ledger rows among themselves: reservation.c).
  */
@@ -61,14 +61,14 @@ static Outcome reserve(const GsQuestion *question, const pg_uuid_t *id, LockWait
 	Outcome outcome = OBJECTED;
 	GsCursor ledger;
 
-	if (!gs_lookup_one(&ledger, &gs_standing_ledger, &key, 1) || objects(question, &ledger))
-		outcome = OBJECTED;
-	else if (!gs_lookup_lock(&ledger, wait))
-		outcome = HELD;
-	else if (promise(question, &ledger))
-		outcome = RESERVED;
-	else if (wait == LockWaitSkip) /* who has waited gives the row back with its subtransaction */
-		gs_ledger_note_held();
+	if (gs_lookup_one(&ledger, &gs_standing_ledger, &key, 1) && !objects(question, &ledger)) {
+		if (!gs_lookup_lock(&ledger, wait))
+			outcome = HELD;
+		else if (promise(question, &ledger))
+			outcome = RESERVED;
+		else if (wait == LockWaitSkip) /* who has waited gives the row back with its subtransaction */
+			gs_ledger_note_held();
+	}
 	gs_lookup_close(&ledger);
 	return outcome;
 }

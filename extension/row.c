@@ -2,9 +2,9 @@
 /*
  * Writing rows without the executor's plans, by the parts that its ModifyTable node is made of.
  *
- * Invariants: the current role's right to write is checked as for a statement; the table and its indexes are locked as
- * by one, and stay so until the transaction ends; triggers fire as for a statement that writes this one row, those of
- * foreign keys at its end.
+ * Invariants: the current role's right to write is checked as for a statement; the table is locked as by one until the
+ * transaction ends, its indexes while they are written; triggers fire as for a statement that writes this one row,
+ * those of foreign keys at its end.
  *
  * What a statement would prepare is kept from call to call (row_kept.c).
  */
@@ -52,14 +52,12 @@ static Relation open_table(const GsTable *table, AclMode mode)
 static List *range_table(const GsTableKept *kept, Relation relation, AclMode mode)
 {
 	RangeTblEntry *entry = makeNode(RangeTblEntry);
-	Bitmapset **columns = mode == ACL_INSERT ? &entry->insertedCols : &entry->updatedCols;
 
 	entry->rtekind = RTE_RELATION;
 	entry->relid = RelationGetRelid(relation);
 	entry->relkind = relation->rd_rel->relkind;
 	entry->rellockmode = RowExclusiveLock;
-	for (int i = 0; i < kept->given; i++)
-		*columns = bms_add_member(*columns, kept->numbers[i] - FirstLowInvalidHeapAttributeNumber);
+	*(mode == ACL_INSERT ? &entry->insertedCols : &entry->updatedCols) = kept->named;
 	return list_make1(entry);
 }
 

@@ -30,6 +30,7 @@ static void learn_columns(GsTableKept *kept, const GsTable *table, Relation rela
 	for (int i = 0; i < GS_ROW_COLUMNS && table->columns[i] != NULL; i++) {
 		kept->numbers[i] = gs_catalog_column(RelationGetRelid(relation), table->name, table->columns[i]);
 		kept->columns[kept->numbers[i] - 1].given = true;
+		kept->named = bms_add_member(kept->named, kept->numbers[i] - FirstLowInvalidHeapAttributeNumber);
 		kept->given++;
 	}
 	for (int i = 0; i < descriptor->natts; i++) {

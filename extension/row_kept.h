@@ -26,6 +26,7 @@ typedef struct GsTableKept {
 	TupleDesc descriptor;
 	AttrNumber numbers[GS_ROW_COLUMNS]; /* of GsTable.columns */
 	int given;
+	Bitmapset *named;     /* the same, as a statement's range table has them */
 	GsColumn *columns;    /* by attribute */
 	ResultRelInfo result; /* without what is of one call */
 	Oid *indexes;         /* of result.ri_IndexRelationInfo */

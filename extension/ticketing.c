@@ -25,8 +25,6 @@
 
 static GsLookup self_lookup = {.table = "self", .index = "self_pkey", .columns = {"server_id"}};
 
-static GsLookup device_lookup = {.table = "device", .index = "device_pkey", .columns = {"state"}};
-
 enum { LEDGER_URL = 1, LEDGER_EPOCH, LEDGER_REPORTED_AT, LEDGER_INTERVAL };
 static GsLookup ledger_lookup = {
 	.table = "device_ledger",
@@ -63,19 +61,14 @@ static pg_uuid_t this_server(void)
 	return server;
 }
 
-/* Does the device take tickets: is it not decommissioned, and does it report? */
+/* Does the device take tickets: does it report? One that is decommissioned has no epoch (check_decommission). */
 static bool find_device(const pg_uuid_t *device, Signer *signer)
 {
 	const GsKey key = GS_KEY_UUID(1, device);
 	GsCursor cursor;
-	bool serves =
-		gs_lookup_one(&cursor, &device_lookup, &key, 1) && strcmp(gs_lookup_text(&cursor, 1), "decommissioned") != 0;
+	bool serves = gs_lookup_one(&cursor, &ledger_lookup, &key, 1) && !gs_lookup_isnull(&cursor, LEDGER_EPOCH) &&
+				  !gs_lookup_isnull(&cursor, LEDGER_REPORTED_AT);
 
-	gs_lookup_close(&cursor);
-	if (!serves)
-		return false;
-	serves = gs_lookup_one(&cursor, &ledger_lookup, &key, 1) && !gs_lookup_isnull(&cursor, LEDGER_EPOCH) &&
-			 !gs_lookup_isnull(&cursor, LEDGER_REPORTED_AT);
 	if (serves) {
 		int64 patience_us = (int64)gs_lookup_int32(&cursor, LEDGER_INTERVAL, 0) * gs_device_silent_intervals * 1000;
 

@@ -489,7 +489,7 @@ CREATE UNIQUE INDEX placement_policy_plan ON groupshare.placement_policy (plan) 
 CREATE UNIQUE INDEX placement_policy_group ON groupshare.placement_policy (group_id) WHERE replaced_at IS NULL;
 
 -- The bytes that a copy was promised on a device, and how the device was chosen: each decision of placement is kept with its
--- allocation, in one row, which costs a notice half of what two did.
+-- allocation, in its row.
 CREATE TABLE groupshare.reservation (
     object uuid PRIMARY KEY,
     home uuid NOT NULL,
@@ -624,7 +624,7 @@ COMMENT ON TABLE groupshare.network IS 'which location a peer address is in';
 COMMENT ON TABLE groupshare.share IS 'shares: who owns what, how large, in which state';
 COMMENT ON TABLE groupshare.share_group IS 'the groups that a share is visible in when not in all of its owners';
 COMMENT ON TABLE groupshare.share_copy IS 'where a shares bytes are';
-COMMENT ON TABLE groupshare.reservation IS 'bytes promised on a device';
+COMMENT ON TABLE groupshare.reservation IS 'bytes promised on a device, and how the device was chosen';
 COMMENT ON TABLE groupshare.placement_policy IS 'functions of DBAs that have a say in placement, all versions';
 COMMENT ON COLUMN groupshare.reservation.policy_error IS 'why the default decided instead of the policy';
 COMMENT ON TABLE groupshare.event IS 'outbox: one row an event and recipient';

@@ -2,7 +2,7 @@
 -- Choice of the device: distance, room, avoid, silence, water marks, the network map, and its explanation.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(43);
+SELECT plan(45);
 
 CREATE FUNCTION pg_temp.reason(who text, device text, size bigint) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(e.reason, 'candidate') FROM groupshare.explain_placement(who, size) e WHERE e.device = reason.device $$;
@@ -81,6 +81,11 @@ SELECT is(pg_temp.reason('ann@example.org', 'near', 1), 'draining', 'a draining 
 SELECT groupshare.undrain_device('near') \g /dev/null
 SELECT pg_temp.report('near', 500, epoch => 12, read_only => true) \g /dev/null
 SELECT is(pg_temp.reason('ann@example.org', 'near', 1), 'read-only', 'a read-only device');
+SELECT pg_temp.announce('near', 500, 12) \g /dev/null
+SELECT is(pg_temp.reason('ann@example.org', 'near', 1), 'read-only', 'it stays so over a new connection');
+SELECT pg_temp.announce('near', 500, 13) \g /dev/null
+SELECT is(pg_temp.reason('ann@example.org', 'near', 1), 'candidate', 'until it is started again');
+SELECT pg_temp.report('near', 500, epoch => 13, read_only => true) \g /dev/null
 UPDATE groupshare.device_ledger SET reported_at = now() - interval '15001 milliseconds'
     WHERE device_id = (SELECT id FROM groupshare.device WHERE name = 'mid');
 SELECT is(pg_temp.reason('ann@example.org', 'mid', 1), 'silent', 'three intervals without a report');

@@ -3,7 +3,7 @@
 -- what a DBA adds to the tables, and from the moment on that it is added.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(32);
+SELECT plan(34);
 
 SELECT pg_temp.announce(d, 90000, 10) FROM unnest(ARRAY['near', 'mid', 'far']) d \g /dev/null
 CREATE FUNCTION pg_temp.notice(name text, size bigint DEFAULT 10, who text DEFAULT 'ann@example.org') RETURNS uuid LANGUAGE sql
@@ -16,6 +16,11 @@ ALTER TABLE groupshare.share ADD COLUMN note text DEFAULT 'made by ' || length('
 SELECT pg_temp.notice('columns', 21) AS share \gset
 SELECT results_eq(format('SELECT note, number > 1, twice FROM groupshare.share WHERE id = %L', :'share'),
     $$ VALUES ('made by 4', true, 42::bigint) $$, 'a default, an identity, a generated column');
+ALTER TABLE groupshare.usage ADD COLUMN half bigint GENERATED ALWAYS AS (used_bytes / 2) STORED;
+SELECT pg_temp.notice('charged', 22) \g /dev/null
+SELECT is(half, used_bytes / 2, 'a generated column follows an update')
+    FROM groupshare.usage WHERE terminal_id = pg_temp.terminal('ann@example.org');
+ALTER TABLE groupshare.usage DROP COLUMN half;
 ALTER TABLE groupshare.share ADD COLUMN needed int;
 SELECT pg_temp.notice('needed') \g /dev/null
 UPDATE groupshare.share SET needed = 1;
@@ -87,6 +92,10 @@ DROP TRIGGER a ON groupshare.reservation;
 CREATE TRIGGER a BEFORE INSERT ON groupshare.share FOR EACH ROW EXECUTE FUNCTION pg_temp.no_row();
 SELECT throws_ok($$ SELECT pg_temp.notice('no share') $$, 'XX000', NULL, 'or its share');
 DROP TRIGGER a ON groupshare.share;
+
+CREATE TRIGGER a BEFORE UPDATE ON groupshare.usage FOR EACH ROW EXECUTE FUNCTION pg_temp.no_row();
+SELECT throws_ok($$ SELECT pg_temp.notice('not charged') $$, 'XX000', NULL, 'or its charge');
+DROP TRIGGER a ON groupshare.usage;
 
 CREATE FUNCTION pg_temp.again() RETURNS trigger LANGUAGE plpgsql
     AS $$ BEGIN PERFORM groupshare.drain_device('far'); PERFORM groupshare.undrain_device('far'); RETURN NULL; END $$;
