@@ -55,7 +55,8 @@ static void *mem_realloc(void *old, size_t size, void *memory)
 
 static void *mem_calloc(size_t count, size_t size, void *memory)
 {
-	void *bytes = size == 0 || count <= SIZE_MAX / size ? resize(memory, NULL, count * size) : NULL;
+	/* More than there can be is refused as such. */
+	void *bytes = resize(memory, NULL, size == 0 || count <= SIZE_MAX / size ? count * size : SIZE_MAX);
 
 	return bytes != NULL ? memset(bytes, 0, count * size) : NULL;
 }

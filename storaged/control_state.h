@@ -52,7 +52,7 @@ struct GsControl {
 
 /* The only setter of `announced`. */
 void gs_control_set_announced(GsControl *control, bool announced);
-/* What the answer to the call on the wire means. NULL, or why the connection is of no use for now. */
+/* What the answer to the call on the wire means. NULL, or why the connection is of no use now. */
 __attribute__((warn_unused_result)) const char *gs_control_take(GsControl *control, const GsAnswer *answer);
 
 #endif

@@ -13,7 +13,7 @@ typedef struct GsInventory GsInventory;
 
 /* Ordered; nothing happens when one runs. */
 void gs_inventory_order(GsStore *store, GsServer *server);
-/* Builds the next call. False: none for now; gs_control_kick follows when there is. */
+/* Builds the next call. False: there is none yet; gs_control_kick follows when there is. */
 __attribute__((warn_unused_result)) bool gs_inventory_call(GsInventory *inventory, GsCall *call);
 /* The answer of that call; not `good`: given up. The inventory may be gone afterwards. */
 void gs_inventory_answered(GsServer *server, bool good);

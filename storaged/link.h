@@ -58,7 +58,7 @@ void gs_link_start(GsLink *link, GsStore *store, const char *name, const char *c
 				   void *owner);
 /* In state IDLE only. */
 void gs_link_call(GsLink *link, const GsCall *call);
-/* The server is of no use for now: disconnect, pause, connect again. Calls `down`. */
+/* The server is of no use now: disconnect, pause, connect again. Calls `down`. */
 void gs_link_drop(GsLink *link, const char *why);
 /* It is of use: the next pause is short again. */
 void gs_link_praise(GsLink *link);

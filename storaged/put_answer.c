@@ -112,7 +112,6 @@ void gs_put_free(GsPut *put)
 	free(put);
 }
 
-/* The last step of every upload; `put` is gone after it when the stream is. */
 /* Other notices are not to be sent here, too. */
 static void tell_no_room(const GsStore *store)
 {
@@ -121,6 +120,7 @@ static void tell_no_room(const GsStore *store)
 			gs_control_no_room(store->servers[i].control);
 }
 
+/* The last step of every upload; `put` is gone after it when the stream is. */
 void gs_put_answer_problem(GsPut *put, const GsProblem *problem)
 {
 	gs_put_unclaim(put);
