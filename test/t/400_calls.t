@@ -75,6 +75,8 @@ sub fresh {
     return;
 }
 
+sub is_read_only { return $cs->sql(q{SELECT count(*) FROM groupshare.device_ledger WHERE read_only}) > 0 }
+
 sub healthy {
     my ($what) = @_;
     my $now = soon(sub { worker_of($device) }) || 0;
@@ -219,9 +221,11 @@ sub sweep_delete {
     my ($name, $arm, $least) = @_;
     return sweep("deletion, $name", $arm, least => $least,
         prepare => sub {
+            # A sync failed with the last deletion, and the server has heard of it: no more notices.
+            fresh(), soon(sub { !is_read_only() }) if is_read_only();
             my $u = next_upload();
             return $u if $history->heard($u, put($u, $u->{file})) eq 'ok' && (quiet($u), 1);
-            fresh();    # a sync failed with the last one
+            fresh();    # it has not heard yet
             wrong('no upload to delete') if $history->heard($u, put($u, $u->{file})) ne 'ok';
             quiet($u);
             return $u;

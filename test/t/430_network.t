@@ -146,7 +146,8 @@ rule('tcp', 'dport', $port, 'drop');
 my ($late) = $history->notices(1, 50_000);
 is($history->heard($late, put($late, $late->{file}, timeout_s => 2)), 'unknown', 'a partition in the other direction: no answer');
 rule();
-is($history->heard($late, put($late, $late->{file})), 'ok', 'and none needed');
+my $whole = put($late, $late->{file});
+is($history->heard($late, $whole), 'ok', 'and none needed') or diag("status $whole->{status}, curl $whole->{curl}: $whole->{body}\n", $device->log);
 
 tell_soak("$transfers transfers over bad networks: " . join ', ', map {"$_: $each{$_}"} sort keys %each);
 is_deeply([ $history->check ], [], 'the history: ' . $history->acknowledged . ' acknowledged, all there and right');
