@@ -160,9 +160,25 @@ static void test_pieces(void **state)
 	assert_ptr_equal(memory.pieces.next, &memory.pieces);
 }
 
+/* More than there can be is a refusal too: nghttp2 goes on from it as from any other. */
+static void test_too_large(void **state)
+{
+	GsSessionMemory memory;
+
+	(void)state;
+	gs_session_memory_open(&memory);
+	assert_null(memory.functions.calloc(SIZE_MAX / 2, 3, &memory));
+	assert_true(memory.refused);
+	gs_session_memory_close(&memory, NULL);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_pieces), cmocka_unit_test(test_refused)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_too_large),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
