@@ -142,11 +142,14 @@ for my $u (@uploads) {
     is($history->heard($u, wait_for(sub { my $r = put($u, $u->{file}); $r->{status} =~ /^20/ ? $r : undef }, 'the network')),
         'ok', 'sent again when it is over');
 }
+# Until there is an answer, of whatever kind: curl before 8.2 breaks an upload off by itself now and then (its exit status 55, of nghttpd's too)
+# when the socket takes no more and less than 1024 bytes are left, as here.
+sub answer_to { my ($u) = @_; return wait_for(sub { my $r = put($u, $u->{file}); $r->{status} ? $r : undef }, 'an answer') }
 rule('tcp', 'dport', $port, 'drop');
 my ($late) = $history->notices(1, 50_000);
 is($history->heard($late, put($late, $late->{file}, timeout_s => 2)), 'unknown', 'a partition in the other direction: no answer');
 rule();
-my $whole = put($late, $late->{file});
+my $whole = answer_to($late);
 is($history->heard($late, $whole), 'ok', 'and none needed') or diag("status $whole->{status}, curl $whole->{curl}: $whole->{body}\n", $device->log);
 
 tell_soak("$transfers transfers over bad networks: " . join ', ', map {"$_: $each{$_}"} sort keys %each);
