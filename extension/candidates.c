@@ -117,6 +117,15 @@ static GsCandidate *add(Search *search)
 	return &search->found.list[search->found.count++];
 }
 
+/* What the device that the cursor stands on has available; a rehearsal has put bytes there that no ledger knows. */
+static int64 available_on(const Search *search, const pg_uuid_t *device)
+{
+	HTAB *rehearsed = search->question->rehearsed;
+	const GsRehearsed *there = rehearsed != NULL ? hash_search(rehearsed, device, HASH_FIND, NULL) : NULL;
+
+	return gs_lookup_int64(&search->ledgers, GS_LEDGER_AVAILABLE, 0) - (there != NULL ? there->bytes : 0);
+}
+
 static void add_candidate(Search *search, const pg_uuid_t *device, int distance)
 {
 	const GsOrigin *origin = &search->question->origin;
@@ -126,7 +135,7 @@ static void add_candidate(Search *search, const pg_uuid_t *device, int distance)
 	candidate->device = *device;
 	candidate->name = gs_lookup_text(&search->ledgers, GS_LEDGER_NAME);
 	candidate->location = gs_lookup_text(&search->ledgers, GS_LEDGER_LOCATION);
-	candidate->available = gs_lookup_int64(&search->ledgers, GS_LEDGER_AVAILABLE, 0);
+	candidate->available = available_on(search, device);
 	candidate->refused = !gs_lookup_isnull(&search->ledgers, GS_LEDGER_REFUSED_AT);
 	candidate->distance = distance;
 	candidate->km = -1;
@@ -145,13 +154,14 @@ static bool lies_in(const char *location, const char *area)
 	return size == 0 || (strncmp(location, area, size) == 0 && (location[size] == '\0' || location[size] == '/'));
 }
 
-static bool judge(const Search *search, const char *below)
+static bool judge(const Search *search, int64 available, const char *below)
 {
 	GsStanding standing;
 
 	if (below != NULL && lies_in(gs_lookup_text(&search->ledgers, GS_LEDGER_LOCATION), below))
 		return false;
 	standing = gs_standing_of(&search->ledgers);
+	standing.available = available;
 	return gs_objection(&standing, search->question->size, search->question->avoid) == NULL;
 }
 
@@ -160,14 +170,17 @@ static bool fits(Search *search, const pg_uuid_t *device, const char *below)
 {
 	const GsKey key = GS_KEY_UUID(1, device);
 	MemoryContext caller;
+	int64 available;
 	bool fit;
 
 	gs_lookup_find(&search->ledgers, &key, 1);
-	if (!gs_lookup_next(&search->ledgers) ||
-		gs_lookup_int64(&search->ledgers, GS_LEDGER_AVAILABLE, 0) <= search->question->size)
+	if (!gs_lookup_next(&search->ledgers))
+		return false;
+	available = available_on(search, device);
+	if (available <= search->question->size)
 		return false;
 	caller = MemoryContextSwitchTo(search->scratch);
-	fit = judge(search, below);
+	fit = judge(search, available, below);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(search->scratch);
 	return fit;

@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 #include "utils/array.h"
+#include "utils/hsearch.h"
 #include "utils/uuid.h"
 
 #include "choice.h"
@@ -21,7 +22,14 @@ typedef struct GsQuestion {
 	ArrayType *avoid;        /* text[] of device names */
 	const char *left_device; /* the one that a moved upload leaves; NULL: none */
 	const char *left_for;    /* why, constant text */
+	HTAB *rehearsed;         /* of GsRehearsed: what is taken for promised too; NULL: nothing */
 } GsQuestion;
+
+/* What a rehearsal (rehearsal.c) has put on a device. */
+typedef struct GsRehearsed {
+	pg_uuid_t device; /* the key */
+	int64 bytes;
+} GsRehearsed;
 
 typedef struct GsCandidate {
 	pg_uuid_t device;

@@ -19,6 +19,7 @@
 #include "errcodes.h"
 #include "plan.h"
 #include "rebalance.h"
+#include "rehearsal.h"
 #include "replica.h"
 #include "request.h"
 
@@ -235,10 +236,11 @@ static GsPlan extent_plan = {
 };
 
 static GsPlan insert_plan = {
-	.sql = "INSERT INTO groupshare.job (kind, device_id, dry_run, pace, state, ended_at, copies, bytes)"
-		   " VALUES ($1, $2, $3, $4, CASE WHEN $3 THEN 'done' ELSE 'running' END, CASE WHEN $3 THEN now() END, $5, $6)"
-		   " ON CONFLICT DO NOTHING RETURNING id",
-	.types = {TEXTOID, UUIDOID, BOOLOID, INT4OID, INT8OID, INT8OID},
+	.sql = "INSERT INTO groupshare.job (kind, device_id, dry_run, pace, state, ended_at, copies, bytes,"
+		   "   with_room, with_room_bytes, problem)"
+		   " VALUES ($1, $2, $3, $4, CASE WHEN $3 THEN 'done' ELSE 'running' END, CASE WHEN $3 THEN now() END, $5, $6,"
+		   "   $7, $8, $9) ON CONFLICT DO NOTHING RETURNING id",
+	.types = {TEXTOID, UUIDOID, BOOLOID, INT4OID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID},
 };
 
 /* What a job of a device begins with: nothing new goes there; to one that is lost nobody is sent any more. */
@@ -261,32 +263,52 @@ static GsExtent extent(const char *kind, const pg_uuid_t *device)
 	return (GsExtent){.copies = gs_result_int64(0, 1), .bytes = gs_result_int64(0, 2)};
 }
 
-static int64 start(const char *kind, const char *device_name, bool dry_run, int32 pace)
+static pg_uuid_t *find_device(const char *name)
 {
-	Datum values[] = {CStringGetTextDatum(kind), (Datum)0, BoolGetDatum(dry_run),
-					  Int32GetDatum(pace),       (Datum)0, (Datum)0};
-	const char nulls[] = {' ', device_name == NULL ? 'n' : ' ', ' ', ' ', ' ', ' '};
-	pg_uuid_t *device = NULL;
-	GsExtent all;
-	int64 id;
+	if (gs_plan_run(&find_device_plan, (Datum[]){CStringGetTextDatum(name)}, NULL, 0) == 0)
+		ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("there is no storage device \"%s\"", name),
+						errhint("SELECT name FROM groupshare.devices lists them.")));
+	return gs_result_uuid(0, 1);
+}
 
-	if (device_name != NULL) {
-		if (gs_plan_run(&find_device_plan, (Datum[]){CStringGetTextDatum(device_name)}, NULL, 0) == 0)
-			ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("there is no storage device \"%s\"", device_name),
-							errhint("SELECT name FROM groupshare.devices lists them.")));
-		device = gs_result_uuid(0, 1);
-		values[1] = UUIDPGetDatum(device);
-		if (!dry_run)
-			close_device(kind, device);
-	}
-	all = extent(kind, device);
-	values[4] = Int64GetDatum(all.copies);
-	values[5] = Int64GetDatum(all.bytes);
+/* `rehearsal`: what was found out without doing it; NULL: nothing but the extent. */
+static int64 insert(const char *kind, const pg_uuid_t *device, bool dry_run, int32 pace, GsExtent all,
+					const GsRehearsal *rehearsal)
+{
+	const bool rehearsed = rehearsal != NULL, stays = rehearsed && rehearsal->problem != NULL;
+	const Datum values[] = {CStringGetTextDatum(kind),
+							device != NULL ? UUIDPGetDatum(device) : (Datum)0,
+							BoolGetDatum(dry_run),
+							Int32GetDatum(pace),
+							Int64GetDatum(all.copies),
+							Int64GetDatum(all.bytes),
+							Int64GetDatum(rehearsed ? rehearsal->leaving.copies : 0),
+							Int64GetDatum(rehearsed ? rehearsal->leaving.bytes : 0),
+							stays ? CStringGetTextDatum(rehearsal->problem) : (Datum)0};
+	const char number = rehearsed ? ' ' : 'n';
+	const char nulls[] = {' ', device == NULL ? 'n' : ' ', ' ', ' ', ' ', ' ', number, number, stays ? ' ' : 'n'};
+
 	if (gs_plan_run(&insert_plan, values, nulls, 0) == 0)
 		ereport(ERROR, (errcode(GS_ERR_CONFLICT), errmsg("such a job runs already"),
 						errhint("SELECT * FROM groupshare.jobs; groupshare.cancel_job() ends one.")));
-	id = gs_result_int64(0, 1);
-	gs_audit(NULL, kind, device_name, NULL);
+	return gs_result_int64(0, 1);
+}
+
+static int64 start(const Kind *kind, const char *device_name, bool dry_run, int32 pace)
+{
+	const pg_uuid_t *device = device_name != NULL ? find_device(device_name) : NULL;
+	int64 id;
+
+	if (dry_run && kind->step == step_drain) {
+		GsRehearsal rehearsal = gs_rehearsal_drain(device);
+
+		id = insert(kind->name, device, dry_run, pace, rehearsal.all, &rehearsal);
+	} else {
+		if (!dry_run && device != NULL)
+			close_device(kind->name, device);
+		id = insert(kind->name, device, dry_run, pace, extent(kind->name, device), NULL);
+	}
+	gs_audit(NULL, kind->name, device_name, NULL);
 	return id;
 }
 
@@ -309,7 +331,7 @@ Datum gs_start_job(PG_FUNCTION_ARGS)
 						kind->of_device ? errmsg("a job of the kind %s needs a device", kind->name)
 										: errmsg("a job of the kind %s has no device", kind->name)));
 	gs_plan_open();
-	id = start(kind->name, device, PG_GETARG_BOOL(2), PG_GETARG_INT32(3));
+	id = start(kind, device, PG_GETARG_BOOL(2), PG_GETARG_INT32(3));
 	gs_plan_close();
 	PG_RETURN_INT64(id);
 }

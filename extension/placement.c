@@ -120,9 +120,11 @@ static void nap(int round)
 /* Why there are no candidates; NULL when there are some. */
 static char *explain_none(const GsQuestion *question, const GsCandidates *candidates, const GsPolicy *policy)
 {
+	const char *with_room = question->rehearsed != NULL ? "filled by the copies before it" : "just freed";
+
 	if (candidates->count > 0)
 		return NULL;
-	return gs_candidates_tally(question, policy->passed_over_count > 0 ? GS_PASSED_OVER : "just freed");
+	return gs_candidates_tally(question, policy->passed_over_count > 0 ? GS_PASSED_OVER : with_room);
 }
 
 /* The first that nobody else holds; -1: all are held, or filled since they were found. Before it leaves the nearest for
@@ -215,4 +217,17 @@ GsPlace *gs_placement_try(const GsQuestion *question, char **refusal)
 		return decide(question, &candidates, chosen, &policy);
 	*refusal = none != NULL ? psprintf("no room: %s", none) : "held by other notices";
 	return NULL;
+}
+
+bool gs_placement_rehearse(const GsQuestion *question, GsCandidate *first, char **refusal)
+{
+	GsPolicy policy;
+	GsCandidates candidates = gs_placement_candidates(question, &policy);
+	char *none = explain_none(question, &candidates, &policy);
+
+	if (none == NULL)
+		*first = candidates.list[0];
+	else
+		*refusal = psprintf("no room: %s", none);
+	return none == NULL;
 }

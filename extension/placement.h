@@ -31,4 +31,8 @@ GsPlace *gs_placement_reserve(const GsQuestion *question);
 /* The same without waiting; NULL and a reason when the notice would be refused. */
 GsPlace *gs_placement_try(const GsQuestion *question, char **refusal);
 
+/* Where the first of the candidates would take the bytes; nothing is reserved. False and a reason when there is none.
+ */
+bool gs_placement_rehearse(const GsQuestion *question, GsCandidate *first, char **refusal);
+
 #endif

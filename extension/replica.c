@@ -171,7 +171,7 @@ void gs_replica_withdraw(const pg_uuid_t *object)
 	gs_plan_run(&withdraw_plan, (Datum[]){UUIDPGetDatum(object)}, NULL, 0);
 }
 
-static ArrayType *devices_to_avoid(const pg_uuid_t *share)
+ArrayType *gs_replica_avoid(const pg_uuid_t *share)
 {
 	uint64 count = gs_plan_run(&avoid_plan, (Datum[]){UUIDPGetDatum(share)}, NULL, 0);
 	Datum *names = palloc(sizeof(*names) * Max(count, 1));
@@ -184,9 +184,10 @@ static ArrayType *devices_to_avoid(const pg_uuid_t *share)
 static void start_copy(const Due *due, const char *location)
 {
 	const Datum share[] = {UUIDPGetDatum(&due->share)};
+	const GsQuestion question =
+		gs_reservation_further(&due->owner, &due->share, location, due->size, gs_replica_avoid(&due->share));
 	char *refusal = NULL;
-	GsAllocation *allocation = gs_reservation_replicate(&due->owner, &due->share, location, due->size,
-														devices_to_avoid(&due->share), &refusal);
+	GsAllocation *allocation = gs_reservation_replicate(&question, &due->owner.home, &refusal);
 
 	if (allocation == NULL) {
 		gs_replica_failed(&due->share, refusal);
@@ -197,35 +198,39 @@ static void start_copy(const Due *due, const char *location)
 	gs_plan_run(&wait_plan, share, NULL, 0);
 }
 
+GsCopies gs_replica_look(const pg_uuid_t *share)
+{
+	const Datum values[] = {UUIDPGetDatum(share), Int64GetDatum(gs_device_silent_intervals)};
+
+	gs_plan_run(&look_plan, values, NULL, 1);
+	return (GsCopies){.good = gs_result_int64(0, 1),
+					  .stored = gs_result_int64(0, 2),
+					  .pending = gs_result_int64(0, 3),
+					  .reachable = gs_result_bool(0, 4),
+					  .location = gs_result_text(0, 5)};
+}
+
 /* One step for one share, whose row is locked. */
 static void tend(const Due *due)
 {
 	const Datum share[] = {UUIDPGetDatum(&due->share)};
-	int64 good, stored, pending;
-	bool reachable;
-	char *location;
+	const GsCopies copies = gs_replica_look(&due->share);
 
-	gs_plan_run(&look_plan, (Datum[]){share[0], Int64GetDatum(gs_device_silent_intervals)}, NULL, 1);
-	good = gs_result_int64(0, 1);
-	stored = gs_result_int64(0, 2);
-	pending = gs_result_int64(0, 3);
-	reachable = gs_result_bool(0, 4);
-	location = gs_result_text(0, 5);
-	if (due->stored && good >= due->wanted)
+	if (due->stored && copies.good >= due->wanted)
 		gs_plan_run(&give_up_plan,
 					(Datum[]){share[0], Int64GetDatum(due->wanted), Int32GetDatum(gs_delete_hold_s),
 							  Int32GetDatum(gs_ticket_lifetime_s), Int64GetDatum(gs_device_silent_intervals)},
 					NULL, 0);
-	if (stored == 0 && pending > 0)
+	if (copies.stored == 0 && copies.pending > 0)
 		gs_plan_run(&expire_fetch_plan, share, NULL, 0);
-	if (!due->stored || good >= due->wanted || stored == 0)
+	if (!due->stored || copies.good >= due->wanted || copies.stored == 0)
 		gs_plan_run(&settled_plan, share, NULL, 0);
-	else if (pending > 0)
+	else if (copies.pending > 0)
 		gs_plan_run(&wait_plan, share, NULL, 0);
-	else if (!reachable)
-		gs_replica_failed(&due->share, "no device that has it is reachable");
+	else if (!copies.reachable)
+		gs_replica_failed(&due->share, GS_OUT_OF_REACH);
 	else
-		start_copy(due, location);
+		start_copy(due, copies.location);
 }
 
 int64 gs_replica_tend(int64 limit)

@@ -9,6 +9,24 @@
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
+#include "reservation.h"
+
+#define GS_OUT_OF_REACH "no device that has it is reachable"
+
+typedef struct GsCopies {
+	int64 good;     /* stored, and not leaving */
+	int64 stored;   /* all of them */
+	int64 pending;  /* on their way */
+	bool reachable; /* a device that has it reports */
+	char *location; /* where it was uploaded from */
+} GsCopies;
+
+/* What there is of a share. */
+GsCopies gs_replica_look(const pg_uuid_t *share);
+
+/* Where no further copy of it goes: text[] of device names. */
+ArrayType *gs_replica_avoid(const pg_uuid_t *share);
+
 /* The worker shall look at the copies of this stored share: now / now, if its plan has more than one copy / after a
  * while that grows with each failure. */
 void gs_replica_want(const pg_uuid_t *share);

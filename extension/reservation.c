@@ -136,18 +136,22 @@ static GsAllocation *record(const GsQuestion *question, const GsPlace *place, co
 	return allocation;
 }
 
-GsAllocation *gs_reservation_replicate(const GsTerminal *owner, const pg_uuid_t *share, const char *location,
-									   int64 size, ArrayType *avoid, char **refusal)
+GsQuestion gs_reservation_further(const GsTerminal *owner, const pg_uuid_t *share, const char *location, int64 size,
+								  ArrayType *avoid)
 {
-	const GsQuestion question = {.terminal = owner->identifier,
-								 .plan = owner->plan,
-								 .share = share,
-								 .origin = {.location = location},
-								 .size = size,
-								 .avoid = avoid};
-	GsPlace *place = gs_placement_try(&question, refusal);
+	return (GsQuestion){.terminal = owner->identifier,
+						.plan = owner->plan,
+						.share = share,
+						.origin = {.location = location},
+						.size = size,
+						.avoid = avoid};
+}
 
-	return place == NULL ? NULL : record(&question, place, &owner->home, true);
+GsAllocation *gs_reservation_replicate(const GsQuestion *question, const pg_uuid_t *home, char **refusal)
+{
+	GsPlace *place = gs_placement_try(question, refusal);
+
+	return place == NULL ? NULL : record(question, place, home, true);
 }
 
 static GsQuestion ask(const GsRequest *request, const pg_uuid_t *share, int64 size, ArrayType *avoid)

@@ -6,6 +6,7 @@
 #ifndef GS_RESERVATION_H
 #define GS_RESERVATION_H
 
+#include "candidates.h"
 #include "request.h"
 #include "utils/array.h"
 #include "utils/timestamp.h"
@@ -26,9 +27,12 @@ GsAllocation *gs_reservation_make(const GsRequest *request, const pg_uuid_t *sha
 GsAllocation *gs_reservation_move(const GsRequest *request, const pg_uuid_t *share, const GsAllocation *old,
 								  ArrayType *avoid);
 
-/* A further copy of a stored share, near `location`, without waiting; NULL and a reason when it can't be placed now. */
-GsAllocation *gs_reservation_replicate(const GsTerminal *owner, const pg_uuid_t *share, const char *location,
-									   int64 size, ArrayType *avoid, char **refusal);
+/* Where does a further copy of a stored share go, near `location`? */
+GsQuestion gs_reservation_further(const GsTerminal *owner, const pg_uuid_t *share, const char *location, int64 size,
+								  ArrayType *avoid);
+
+/* Reserves it, without waiting; NULL and a reason when it can't be placed now. */
+GsAllocation *gs_reservation_replicate(const GsQuestion *question, const pg_uuid_t *home, char **refusal);
 
 /* The live reservation of a share, if it has one. */
 GsAllocation *gs_reservation_look(const pg_uuid_t *share);

@@ -84,10 +84,15 @@ CREATE TABLE groupshare.job (
     copies bigint NOT NULL DEFAULT 0,
     bytes bigint NOT NULL DEFAULT 0,
     moved bigint NOT NULL DEFAULT 0,
+    -- Of those, by a dry run of drain and decommission: what has room elsewhere, and why the largest of the others has none.
+    with_room bigint,
+    with_room_bytes bigint,
+    problem text,
     last_share uuid, -- copies: the share that was looked at last
     created_at timestamptz NOT NULL DEFAULT now(),
     ended_at timestamptz,
     CHECK ((state = 'running') = (ended_at IS NULL)),
+    CHECK ((with_room IS NULL) = (with_room_bytes IS NULL) AND (dry_run OR (with_room IS NULL AND problem IS NULL))),
     CHECK ((kind IN ('rebalance', 'copies')) = (device_id IS NULL))
 );
 CREATE UNIQUE INDEX job_one_a_device ON groupshare.job (device_id) WHERE state = 'running';

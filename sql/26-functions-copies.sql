@@ -60,7 +60,14 @@ CREATE FUNCTION groupshare.start_job(kind text, device text DEFAULT NULL, dry_ru
     AS 'MODULE_PATHNAME', 'gs_start_job' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION groupshare.start_job(text, text, boolean, int) IS
-    'drain, decommission or lose a device, rebalance all, or hold the copies of all shares against their plans, in the background; pace: copies on their way at a time; see groupshare.jobs';
+    'drain, decommission or lose a device, rebalance all, or hold the copies of all shares against their plans, in the background; pace: copies on their way at a time; dry_run: only say how much that would be and, for drain and decommission, how much of it has room elsewhere; see groupshare.jobs';
+
+CREATE FUNCTION groupshare.explain_drain(device text)
+    RETURNS TABLE (owner text, share text, size_bytes bigint, leaves boolean, new_devices text[], problem text, share_id uuid)
+    AS 'MODULE_PATHNAME', 'gs_explain_drain' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 1000
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION groupshare.explain_drain(text) IS
+    'what if the device were drained: for each stored copy on it whether it leaves, to where (nothing: there are enough others), or what is in the way, by the code that places copies, each on top of those before it; changes and locks nothing';
 
 CREATE FUNCTION groupshare.cancel_job(id bigint) RETURNS void
     AS 'MODULE_PATHNAME', 'gs_cancel_job' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE

@@ -33,7 +33,8 @@ CREATE VIEW groupshare.damaged AS
 COMMENT ON VIEW groupshare.damaged IS 'copies that are never served: their bytes are wrong (quarantined) or gone (missing)';
 
 CREATE VIEW groupshare.jobs AS
-    SELECT j.id, j.kind, d.name AS device, j.state, j.dry_run, j.pace, j.copies, j.bytes, j.moved,
+    SELECT j.id, j.kind, d.name AS device, j.state, j.dry_run, j.pace, j.copies, j.bytes,
+           j.with_room, j.with_room_bytes, j.copies - j.with_room AS without_room, j.bytes - j.with_room_bytes AS without_room_bytes, j.moved,
            CASE WHEN j.device_id IS NOT NULL THEN
                (SELECT count(*) FROM groupshare.share_copy c WHERE c.device_id = j.device_id AND c.state = 'stored') END AS left_on_device,
            CASE WHEN j.device_id IS NOT NULL THEN
@@ -41,12 +42,13 @@ CREATE VIEW groupshare.jobs AS
                WHEN j.kind = 'rebalance' AND j.state = 'running' THEN
                (SELECT count(*) FROM groupshare.share_copy c JOIN groupshare.device a ON a.id = c.device_id AND a.state = 'active'
                  WHERE c.state = 'stored' AND c.leaving) END AS leaving,
-           (SELECT string_agg(DISTINCT n.problem, '; ') FROM groupshare.share_copy c JOIN groupshare.copy_need n ON n.share_id = c.share_id
-             WHERE c.device_id = j.device_id AND c.state = 'stored' AND c.leaving) AS problem,
+           CASE WHEN j.dry_run THEN j.problem ELSE
+               (SELECT string_agg(DISTINCT n.problem, '; ') FROM groupshare.share_copy c JOIN groupshare.copy_need n ON n.share_id = c.share_id
+                 WHERE c.device_id = j.device_id AND c.state = 'stored' AND c.leaving) END AS problem,
            j.created_at, j.ended_at
       FROM groupshare.job j LEFT JOIN groupshare.device d ON d.id = j.device_id;
 COMMENT ON VIEW groupshare.jobs IS
-    'drain, decommission, lose, rebalance, copies: copies and bytes that were to move at the start (copies: all), moved (copies: shares looked at), what is left, what is in the way';
+    'drain, decommission, lose, rebalance, copies: copies and bytes that were to move at the start (copies: all); of those, by a dry run of drain and decommission, what has room elsewhere and what has none; moved (copies: shares looked at), what is left, what is in the way';
 
 CREATE VIEW groupshare.copies AS
     SELECT t.identifier AS owner, s.name::text AS share, d.name AS device, c.state::text, c.leaving, f.object IS NOT NULL AS fetching,
