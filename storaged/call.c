@@ -10,6 +10,7 @@
 
 #include "daemon/json_text.h"
 
+#define CALL_GRACE_MS 1000                     /* by when this end has given a call up in any case */
 #define NOW_US_MAX INT64_C(253402300800000000) /* the year 10000 */
 
 static void call_begin(GsCall *call, const char *sql)
@@ -31,6 +32,13 @@ __attribute__((format(printf, 2, 3))) static void call_add(GsCall *call, const c
 	assert(size >= 0 && (size_t)size < left && call->count < GS_CALL_PARAMS_MAX); /* bounded: GS_URL_MAX, GS_WORK_MAX */
 	call->values[call->count++] = call->text + call->used;
 	call->used += (size_t)size + 1;
+}
+
+/* What this end has given up must not go on over there: it would hold a connection for as long as a lock is held. */
+void gs_call_limit(GsCall *call, const GsStore *store)
+{
+	call_begin(call, "SELECT pg_catalog.set_config('statement_timeout', $1, false)");
+	call_add(call, "%" PRId64, store->settings->call_timeout_ms + CALL_GRACE_MS);
 }
 
 void gs_call_listen(GsCall *call)

@@ -61,6 +61,7 @@ typedef struct GsReply {
 } GsReply;
 
 /* Wake-ups from here on. */
+void gs_call_limit(GsCall *call, const GsStore *store);
 void gs_call_listen(GsCall *call);
 void gs_call_announce(GsCall *call, const GsStore *store, const GsSpace *space, uint64_t staged_bytes);
 void gs_call_report(GsCall *call, const GsStore *store, const GsSpace *space, uint64_t staged_bytes);

@@ -97,6 +97,11 @@ static void pump(GsControl *control)
 
 	if (control->link.state != GS_LINK_IDLE)
 		return;
+	if (!control->limited) {
+		gs_call_limit(&control->call, control->store);
+		send_call(control, CALL_LIMIT);
+		return;
+	}
 	if (!control->listening) {
 		gs_call_listen(&control->call);
 		send_call(control, CALL_LISTEN);
@@ -190,6 +195,7 @@ static void link_down(void *owner)
 	control->fetch = NULL;
 	control->damage = NULL;       /* still first of its queue */
 	control->work_done_count = 0; /* repeated by the next report */
+	control->limited = false;
 	control->listening = false;
 	control->measured = false;
 	control->report_due = false;

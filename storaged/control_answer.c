@@ -24,6 +24,13 @@ void gs_control_set_announced(GsControl *control, bool announced)
 /* Answers: each returns what is wrong with it, or NULL ----------------------------------------------------------------
  */
 
+static const char *limited(GsControl *control, const char *value)
+{
+	(void)value;
+	control->limited = true;
+	return NULL;
+}
+
 static const char *listened(GsControl *control, const char *value)
 {
 	(void)value;
@@ -222,6 +229,7 @@ static const char *call_failed(GsControl *control, const GsAnswer *answer)
 	case CALL_RECEIPTS:
 		receipts_failed(control, answer);
 		return NULL;
+	case CALL_LIMIT:
 	case CALL_LISTEN:
 	case CALL_ANNOUNCE:
 	case CALL_REPORT:
@@ -247,9 +255,9 @@ static const char *failed(GsControl *control, const GsAnswer *answer)
 const char *gs_control_take(GsControl *control, const GsAnswer *answer)
 {
 	static const char *(*const takers[CALL_KINDS])(GsControl *, const char *) = {
-		[CALL_LISTEN] = listened,          [CALL_ANNOUNCE] = announced,      [CALL_REPORT] = reported,
-		[CALL_RECEIPTS] = receipted,       [CALL_DAMAGED] = damage_told,     [CALL_WORK_DONE] = work_told,
-		[CALL_INVENTORY] = inventory_told, [CALL_FETCH_FAILED] = fetch_told,
+		[CALL_LIMIT] = limited,       [CALL_LISTEN] = listened,          [CALL_ANNOUNCE] = announced,
+		[CALL_REPORT] = reported,     [CALL_RECEIPTS] = receipted,       [CALL_DAMAGED] = damage_told,
+		[CALL_WORK_DONE] = work_told, [CALL_INVENTORY] = inventory_told, [CALL_FETCH_FAILED] = fetch_told,
 	};
 
 	return answer->value != NULL ? takers[control->kind](control, answer->value) : failed(control, answer);

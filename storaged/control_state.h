@@ -13,6 +13,7 @@
 #include "storaged/receipt.h"
 
 typedef enum GsCallKind {
+	CALL_LIMIT,
 	CALL_LISTEN,
 	CALL_ANNOUNCE,
 	CALL_REPORT,
@@ -27,8 +28,8 @@ typedef enum GsCallKind {
 struct GsControl {
 	GsStore *store;
 	GsLink link;
-	GsServer *server;          /* who it announced as; kept over reconnects */
-	bool listening, announced; /* on this connection */
+	GsServer *server;                   /* who it announced as; kept over reconnects */
+	bool limited, listening, announced; /* on this connection */
 	uv_timer_t report_timer;
 	size_t *open_handles; /* while stopping */
 	size_t own_handles;

@@ -14,7 +14,6 @@
 #include "daemon/log.h"
 
 #define CONNECT_TIMEOUT_MS 10000
-#define CALL_TIMEOUT_MS 30000
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_LAST_MS 8000
 
@@ -236,14 +235,14 @@ void gs_link_praise(GsLink *link)
 
 static void call_timed_out(uv_timer_t *timer)
 {
-	gs_link_drop(timer->data, "no answer within 30 s");
+	gs_link_drop(timer->data, "no answer within call_timeout_ms");
 }
 
 void gs_link_call(GsLink *link, const GsCall *call)
 {
 	set_state(link, GS_LINK_CALLING);
 	link->called_us = gs_boot_us();
-	uv_timer_start(&link->timer, call_timed_out, CALL_TIMEOUT_MS, 0);
+	uv_timer_start(&link->timer, call_timed_out, (uint64_t)link->store->settings->call_timeout_ms, 0);
 	if (PQsendQueryParams(link->conn, call->sql, call->count, NULL, call->values, NULL, NULL, 0) == 0)
 		gs_link_drop(link, PQerrorMessage(link->conn));
 	else

@@ -25,6 +25,8 @@ static const GsSetting settings[] = {
 			"pause between reports to a control server"),
 	STORAGE("receipt_wait_ms", GS_SETTING_INT, receipt_wait_ms, "5000", 0, 600000, false,
 			"how long an upload waits for the control server before it is answered 202"),
+	STORAGE("call_timeout_ms", GS_SETTING_INT, call_timeout_ms, "30000", 100, 3600000, false,
+			"for one call of a control server; after it the connection is made anew"),
 	STORAGE("max_transfers", GS_SETTING_INT, max_transfers, "1024", 1, 1000000, false,
 			"uploads and downloads at a time"),
 	STORAGE("max_uploads", GS_SETTING_INT, max_uploads, "256", 1, 1000000, false,

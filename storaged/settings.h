@@ -20,7 +20,7 @@ typedef struct GsStorageSettings {
 	char *root;
 	int64_t capacity_bytes; /* 0 = as much as the disk has */
 	char *public_url;       /* NULL = made of the listening address */
-	int64_t report_interval_ms, receipt_wait_ms;
+	int64_t report_interval_ms, receipt_wait_ms, call_timeout_ms;
 	int64_t max_transfers, max_uploads, max_staged, max_receipts;
 	int64_t io_buffer_bytes, io_threads;
 	int64_t scrub_rate_bytes, scrub_interval_ms;

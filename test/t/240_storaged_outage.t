@@ -127,6 +127,21 @@ wait_for(sub { !$device->{process}->alive }, 'the stale daemon to end');
 is($device->{process}{status} >> 8, 1, 'a daemon that was superseded ends with 1');
 like($device->log, qr/another daemon has announced itself/, 'and says why');
 
+# A transaction holds the device's row for long: what the daemon has given up does not go on over there.
+my $third = add_device(
+    servers => [$cs], name => 'd3', location => 'eu/c', settings => { storage => { report_interval_ms => 200, call_timeout_ms => 400 } });
+my $lock = GroupShare::Process->start(
+    name => 'lock', log => scratch('lock') . '/out', cwd => '/', env => $cs->env(database => $cs->{database}),
+    command => [ pg_program('psql'), '-Xqc', 'BEGIN; SELECT FROM groupshare.device_ledger FOR UPDATE; SELECT pg_sleep(300)' ]);
+my $given_up = sub { scalar(() = $third->log =~ /no answer within call_timeout_ms/g) };
+wait_for(sub { $given_up->() >= 6 }, 'the daemon to give up calls');
+cmp_ok($cs->sql(q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'd3'}), '<=', 5, 'calls that were given up end by themselves');
+$cs->sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'});
+my $reported = sub { $cs->sql(q{SELECT reported_at FROM groupshare.device_ledger l JOIN groupshare.device d ON d.id = l.device_id WHERE d.name = 'd3'}) };
+my $before = $reported->();
+wait_for(sub { $reported->() ne $before }, 'a report when the row is free again');
+cmp_ok($cs->sql(q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'd3'}), '<=', 2, 'by one connection');
+
 # Settings.
 my %wrong = (
     'workers must be 1' => { process => { workers => 2 } }, 'public_url must start' => { storage => { public_url => 'ftp://x' } },
