@@ -5,10 +5,25 @@
 #include <string.h>
 
 #include "daemon/response.h"
+#include "storaged/control.h"
 #include "storaged/ticket_cache.h"
 
-static void refuse(GsStream *stream, GsTicketError error)
+/* Since the start some control server has not been heard: it may have signed what no other one has. */
+static bool misses_keys(const GsStore *store)
 {
+	for (size_t i = 0; i < store->control_count; i++)
+		if (!gs_control_keyed(store->controls[i]))
+			return true;
+	return false;
+}
+
+static void refuse(GsStream *stream, const GsStore *store, GsTicketError error)
+{
+	if (error == GS_TICKET_UNKNOWN_ISSUER && misses_keys(store)) {
+		gs_problem_send(stream, 503, "unavailable", "this device has not reached the ticket's control server yet", NULL,
+						2);
+		return;
+	}
 	switch (error) {
 	case GS_TICKET_EXPIRED:
 		gs_problem_send(stream, 401, "ticket_expired", "the ticket has expired", "send the notice again for a new one",
@@ -65,7 +80,7 @@ bool gs_auth_check(GsStream *stream, const GsStore *store, GsTicket *ticket)
 	}
 	error = gs_ticket_cache_verify(store->tickets, &store->keys, bearer != NULL ? bearer : query, gs_boot_us(), ticket);
 	if (error != GS_TICKET_OK) {
-		refuse(stream, error);
+		refuse(stream, store, error);
 		return false;
 	}
 	if (gs_revocation_covers(&store->revocations, ticket)) {

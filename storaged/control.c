@@ -269,6 +269,11 @@ bool gs_control_announced(const GsControl *control)
 	return control->announced;
 }
 
+bool gs_control_keyed(const GsControl *control)
+{
+	return control->keyed;
+}
+
 static void control_closed(GsControl *control)
 {
 	--*control->open_handles;

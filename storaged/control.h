@@ -29,6 +29,8 @@ void gs_control_kick(GsControl *control);
 void gs_control_work_done(GsControl *control, const int64_t *ids, size_t count);
 /* The server knows this device as present. */
 bool gs_control_announced(const GsControl *control);
+/* Its ticket keys are known: what it has signed can be judged. */
+bool gs_control_keyed(const GsControl *control);
 /* Releases everything once its handles are closed; no job of it may be running. *open_handles goes back to 0 then. */
 void gs_control_stop(GsControl *control, size_t *open_handles);
 

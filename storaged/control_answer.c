@@ -58,9 +58,8 @@ static const char *take_keys(GsControl *control)
 		strcpy(keys[i].kid, reply->keys[i].kid);
 		memcpy(keys[i].key, reply->keys[i].key, GS_TICKET_KEY_BYTES);
 	}
-	return gs_ticket_keys_replace(&control->store->keys, &server->id, keys, reply->key_count)
-			   ? NULL
-			   : "more than 64 ticket keys";
+	control->keyed = gs_ticket_keys_replace(&control->store->keys, &server->id, keys, reply->key_count);
+	return control->keyed ? NULL : "more than 64 ticket keys";
 }
 
 static const char *announced(GsControl *control, const char *value)
@@ -82,6 +81,7 @@ static const char *announced(GsControl *control, const char *value)
 		if (!gs_ticket_keys_replace(&control->store->keys, &control->server->id, NULL, 0))
 			return "more than 64 ticket keys";
 		control->server->control = NULL;
+		control->keyed = false;
 	}
 	control->server = server;
 	server->control = control;

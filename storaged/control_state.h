@@ -30,6 +30,7 @@ struct GsControl {
 	GsLink link;
 	GsServer *server;                   /* who it announced as; kept over reconnects */
 	bool limited, listening, announced; /* on this connection */
+	bool keyed;                         /* the ticket keys of `server` have come; kept over reconnects */
 	uv_timer_t report_timer;
 	size_t *open_handles; /* while stopping */
 	size_t own_handles;

@@ -189,7 +189,7 @@ GsTicketError gs_ticket_judge(const GsTicketKeys *keys, const GsTicket *ticket, 
 	for (size_t i = 0; i < keys->count; i++)
 		if (gs_uuid_equal(&keys->keys[i].server, &ticket->server))
 			return judge(ticket, gs_clock_s(keys->keys[i].clock, boot_us));
-	return GS_TICKET_UNKNOWN_KEY;
+	return GS_TICKET_UNKNOWN_ISSUER;
 }
 
 static GsTicketError read_claims(const json_t *claims, const GsTicketKey *key, int64_t boot_us, GsTicket *ticket)
@@ -247,6 +247,24 @@ static const GsTicketKey *find_key(const GsTicketKeys *keys, const TokenParts *p
 	return NULL;
 }
 
+/* Of a ticket that no key has signed: nothing in it is believed, but where there are no keys there is no forgery yet.
+ */
+static GsTicketError doubt(const GsTicketKeys *keys, const TokenParts *parts)
+{
+	GsTicketError error;
+	json_t *claims = decode_json(parts->claims, parts->claims_size, &error);
+	GsUuid server;
+
+	if (claims == NULL)
+		return error;
+	error = read_uuid(claims, "iss", &server) ? GS_TICKET_UNKNOWN_ISSUER : GS_TICKET_MALFORMED;
+	json_decref(claims);
+	for (size_t i = 0; error == GS_TICKET_UNKNOWN_ISSUER && i < keys->count; i++)
+		if (gs_uuid_equal(&keys->keys[i].server, &server))
+			error = GS_TICKET_UNKNOWN_KEY;
+	return error;
+}
+
 GsTicketError gs_ticket_verify(const GsTicketKeys *keys, const char *token, int64_t boot_us, GsTicket *ticket)
 {
 	TokenParts parts;
@@ -263,7 +281,7 @@ GsTicketError gs_ticket_verify(const GsTicketKeys *keys, const char *token, int6
 		return error;
 	key = find_key(keys, &parts, kid, &error);
 	if (key == NULL)
-		return error;
+		return error == GS_TICKET_UNKNOWN_KEY ? doubt(keys, &parts) : error;
 	claims = decode_json(parts.claims, parts.claims_size, &error);
 	if (claims == NULL)
 		return error;

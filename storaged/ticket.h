@@ -25,12 +25,13 @@
 typedef enum GsTicketError {
 	GS_TICKET_OK = 0,
 	GS_TICKET_MALFORMED = -1,     /* not a ticket: form, algorithm, typ, a claim missing or of the wrong kind */
-	GS_TICKET_UNKNOWN_KEY = -2,   /* no control server announced this kid */
+	GS_TICKET_UNKNOWN_KEY = -2,   /* its control server announced no such kid */
 	GS_TICKET_BAD_SIGNATURE = -3, /* or signed for another issuer than it names */
 	GS_TICKET_EXPIRED = -4,
-	GS_TICKET_EARLY = -5,        /* issued in the future: the clocks disagree */
-	GS_TICKET_OTHER_DEVICE = -6, /* genuine, but for another device */
-	GS_TICKET_NO_MEMORY = -7     /* nothing can be said of it */
+	GS_TICKET_EARLY = -5,         /* issued in the future: the clocks disagree */
+	GS_TICKET_OTHER_DEVICE = -6,  /* genuine, but for another device */
+	GS_TICKET_NO_MEMORY = -7,     /* nothing can be said of it */
+	GS_TICKET_UNKNOWN_ISSUER = -8 /* there are no keys of the control server that it names */
 } GsTicketError;
 
 /* Methods of the `met` claim, as bits. */
@@ -70,7 +71,8 @@ __attribute__((warn_unused_result)) bool gs_ticket_keys_replace(GsTicketKeys *ke
 __attribute__((warn_unused_result)) GsTicketError gs_ticket_verify(const GsTicketKeys *keys, const char *token,
 																   int64_t boot_us, GsTicket *ticket);
 
-/* Whether a genuine ticket's time is now, by its issuer's clock: OK, EXPIRED or EARLY; UNKNOWN_KEY: nobody's clock. */
+/* Whether a genuine ticket's time is now, by its issuer's clock: OK, EXPIRED or EARLY; UNKNOWN_ISSUER: nobody's
+ * clock. */
 __attribute__((warn_unused_result)) GsTicketError gs_ticket_judge(const GsTicketKeys *keys, const GsTicket *ticket,
 																  int64_t boot_us);
 

@@ -49,4 +49,21 @@ $cs[1]->sql(q{INSERT INTO groupshare.device_work (device_id, kind, object) SELEC
 wait_for(sub { $device->log =~ /cannot delete an object.*$damaged->{object}/ }, 'the order of the other server to be refused');
 ok(-e $aside, 'it stays');
 
+# A start while one of them is away: of its tickets nothing can be said yet, of the other's everything.
+my $mine = notice($ann, length $content);
+my @unknown = (header => { kid => 'nobody' }, key => 'k' x 32);
+is_problem(http('PUT', $mine->{url}, token => forge($cs[0], $mine->{ticket}, {}, @unknown), body => $content), 401, 'ticket_invalid', 'an unknown key');
+$cs[1]->stop('immediate');
+$device->{started_unready} = 1;
+$device->kill9;
+$device->start;
+wait_for(sub { $device->log =~ /msg=announced server=cs1.*msg=announced server=cs1/s }, "the one that is there to be heard");
+is_problem(http('PUT', $own->{url}, token => $own->{ticket}, body => $content), 503, 'unavailable', 'a ticket of the server that is away');
+is_problem(http('PUT', $mine->{url}, token => forge($cs[0], $mine->{ticket}, {}, @unknown), body => $content), 401, 'ticket_invalid',
+    'an unknown key of the other one is wrong all the same');
+is_reply(put($mine, spit(scratch('f') . '/f', $content)), 201, 'whose tickets are good');
+$cs[1]->start;
+wait_for(sub { put($own, spit(scratch('f') . '/f', $content))->{status} == 201 }, 'the other server to be heard');
+is_problem(http('PUT', $own->{url}, token => forge($cs[1], $own->{ticket}, {}, @unknown), body => $content), 401, 'ticket_invalid', 'from then on it is wrong');
+
 done_testing;

@@ -31,11 +31,20 @@ $device->kill9;
 $device->start;
 is_problem(http('GET', $device->url . '/readyz'), 503, 'not_ready', 'not ready without a control server');
 is(http('GET', $device->url . '/healthz')->{status}, 200, 'but alive');
-is(http('HEAD', $uploads[1]{url}, token => $uploads[1]{ticket})->{status}, 401, 'no ticket is believed before the first contact');
+for my $method ('GET', 'PUT', 'PATCH', 'DELETE') {
+    my $reply = http($method, $uploads[1]{url}, token => $uploads[1]{ticket}, $method =~ /^P/ ? (file => $file) : ());
+    is_problem($reply, 503, 'unavailable', "$method: no ticket is believed before the first contact, nor called wrong");
+    cmp_ok($reply->{headers}{'retry-after'} // 0, '>', 0, 'and the client knows when to come again');
+}
+is(http('HEAD', $uploads[1]{url}, token => $uploads[1]{ticket})->{status}, 503, 'HEAD likewise');
+is_problem(http('GET', $uploads[1]{url}, token => 'nonsense'), 401, 'ticket_invalid', 'what is no ticket is refused');
+is_problem(http('GET', $uploads[1]{url}), 401, 'ticket_missing', 'and so is none');
 $cs->start;
 wait_for(sub { share_state($uploads[1]) eq 'stored' }, 'the receipt after a start');
 is_reply(put($uploads[1], $file), 201, 'the client hears so');
 delete $device->{started_unready};
+is_problem(http('GET', $uploads[1]{url}, token => forge($cs, $uploads[1]{ticket}, {}, header => { kid => 'nobody' }, key => 'k' x 32)), 401, 'ticket_invalid',
+    'a key that it has not is wrong now');
 
 # The server fails on a receipt: it is tried again, the others go on.
 $device->wait_announced;

@@ -285,7 +285,7 @@ static void test_cache(void **state)
 	key.clock = &clock;
 	gs_clock_set(&clock, over_s * 1000000, 5000);
 	strcpy(token, text(vector, "token"));
-	assert_int_equal(gs_ticket_cache_verify(cache, &keys, token, 5000, &ticket), GS_TICKET_UNKNOWN_KEY);
+	assert_int_equal(gs_ticket_cache_verify(cache, &keys, token, 5000, &ticket), GS_TICKET_UNKNOWN_ISSUER);
 	assert_true(gs_ticket_keys_replace(&keys, &key.server, &key, 1));
 	generation = keys.generation;
 	for (int i = 0; i < 2; i++) {
@@ -313,7 +313,7 @@ static void test_cache(void **state)
 	assert_true(gs_ticket_keys_replace(&keys, &key.server, &key, 1));
 	assert_int_equal(gs_ticket_cache_verify(cache, &keys, token, 9000, &ticket), GS_TICKET_OK);
 	assert_true(gs_ticket_keys_replace(&keys, &key.server, NULL, 0));
-	assert_int_equal(gs_ticket_cache_verify(cache, &keys, token, 9000, &ticket), GS_TICKET_UNKNOWN_KEY);
+	assert_int_equal(gs_ticket_cache_verify(cache, &keys, token, 9000, &ticket), GS_TICKET_UNKNOWN_ISSUER);
 	gs_ticket_cache_free(cache);
 	json_decref(vectors);
 }
