@@ -513,6 +513,25 @@ subtest 'drain' => sub {
 	ok(wait_for(sub { slurp($daemon->{log}) =~ /msg=draining/ }));
 	is(stop($daemon), 0, 'TERM again: at once');
 	waitpid($hang, 0);
+
+	# Whoever is in the backlog believes to be connected; a turn of the loop takes 64 of them.
+	$daemon = start({}, 'listen.cleartext' => 'true', 'limits.max_connections_per_address' => 1000);
+	my $worker = worker_pid($daemon);
+	my $c = h2($daemon);
+	h2_send($c, ask($c, 1, request(GET => '/healthz')));
+	is(answer_to($c, 1), 200);
+	kill 'STOP', $worker;
+	my @waiting = map { h2($daemon) } 1 .. 150;
+	h2_send($_, ask($_, 1, request(GET => "/pid"))) for @waiting;
+	kill 'TERM', $daemon->{pid};
+	ok(wait_for(sub { slurp($daemon->{log}) =~ /msg=ending/ }));
+	kill 'CONT', $worker;
+	my $notice = h2_until($c, sub { $_[0]{type} == GOAWAY });
+	is($notice && unpack('N', $notice->{payload}), 0x7fffffff, 'a drain is first announced: what is on its way is still taken');
+	my $last = h2_until($c, sub { $_[0]{type} == GOAWAY });
+	is($last && unpack('N', $last->{payload}), 1, 'then the last request is named');
+	is(scalar(grep { answer_to($_, 1) eq '200' } @waiting), 150, 'who waited to be accepted is answered');
+	is(ended($daemon), 0);
 };
 
 subtest 'a service manager that does not read' => sub {

@@ -322,7 +322,7 @@ sub sweep_start {
     fresh();
     remove(grep { $_->{share} ne $standing->{share} && @{ files_of($_) } } map { $_->{upload} } values %{ $history->{of} });
     my ($hit, $n, $ended) = (0, first_number(), 0);
-    while ($n < 400 && !part_is_up()) {
+    while ($hit < 400 && !part_is_up()) {
         fresh();             # the last failure may have hit the end of a receipt, which the next start repeats; and no scrub renames anything
         my $u = next_upload();
         settled($device);    # no rename of an earlier one is to come
@@ -417,7 +417,8 @@ sub all_parts {
     sweep_start('EIO', { calls => $FILES, effect => 'fail', error => EIO }, step => $LONG ? 1 : 30);
     if ($LONG) {
         sweep_start('no memory', { calls => 'malloc', effect => 'fail' });
-        sweep_start('no memory for libraries', { calls => 'library', effect => 'fail' });
+        # Some 22,000, most of them OpenSSL's: every 61st, and with another GS_FROM others.
+        sweep_start('no memory for libraries', { calls => 'library', effect => 'fail' }, step => 61);
         sweep_start('EINTR', { calls => 'read write sync sync_dir', effect => 'fail', error => EINTR }, least => 5);
     }
     sweep_disk();
