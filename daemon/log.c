@@ -93,18 +93,41 @@ static void line_pair(Line *line, const char *key, const char *value)
 	line_value(line, value != NULL ? value : "-");
 }
 
+/* A second's text serves all of its lines. */
 static void line_time(Line *line)
 {
+	static _Thread_local time_t second = -1;
+	static _Thread_local char text[] = "0000-00-00T00:00:00.000Z";
+	char *digits = text + sizeof("0000-00-00T00:00:00.") - 1;
 	struct timespec now;
-	struct tm tm;
-	char text[64];
-	size_t used;
+	int ms;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	used = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + used, sizeof(text) - used, ".%03ldZ", now.tv_nsec / 1000000);
+	if (now.tv_sec != second) {
+		struct tm tm;
+
+		gmtime_r(&now.tv_sec, &tm);
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+		second = now.tv_sec;
+	}
+	ms = (int)(now.tv_nsec / 1000000);
+	digits[0] = (char)('0' + ms / 100);
+	digits[1] = (char)('0' + ms / 10 % 10);
+	digits[2] = (char)('0' + ms % 10);
 	line_pair(line, "ts", text);
+}
+
+/* A child's is another one. */
+static void line_pid(Line *line)
+{
+	static _Thread_local pid_t of;
+	static _Thread_local char text[16];
+	pid_t pid = getpid();
+
+	if (pid != of)
+		snprintf(text, sizeof(text), "%d", (int)pid);
+	of = pid;
+	line_pair(line, "pid", text);
 }
 
 static void write_all(const char *text, size_t size)
@@ -150,7 +173,6 @@ static void line_write(Line *line, GsLogLevel level)
 void gs_log(GsLogLevel level, const char *request_id, const char *msg, ...)
 {
 	Line line;
-	char pid[16];
 	const char *key;
 	va_list args;
 
@@ -160,8 +182,7 @@ void gs_log(GsLogLevel level, const char *request_id, const char *msg, ...)
 	line_time(&line);
 	line_pair(&line, "level", level_names[level]);
 	line_pair(&line, "prog", log_program);
-	snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	line_pair(&line, "pid", pid);
+	line_pid(&line);
 	if (request_id != NULL)
 		line_pair(&line, "req", request_id);
 	line_pair(&line, "msg", msg);

@@ -11,44 +11,37 @@
 
 #include "daemon/query.h"
 
+static bool at_end(const char *segment)
+{
+	return *segment == '/' || *segment == '\0';
+}
+
 /*
  * Does the pattern match the path? Returns 0 when it does not, else its rank: a leading 1 bit, then a bit a segment,
- * set for a literal one. Equal ranks that match the same path are the same pattern up to parameter names.
+ * set for a literal one. Equal ranks that match the same path are the same pattern up to parameter names. Ends at the
+ * first byte that differs: it is asked of every row for every request.
  */
 static unsigned pattern_rank(const char *pattern, const char *path)
 {
 	unsigned rank = 1;
 
 	while (*pattern == '/' && *path == '/') {
-		size_t pattern_size = strcspn(++pattern, "/"), path_size = strcspn(++path, "/");
+		bool literal = *++pattern != '{', empty = at_end(++path);
 
-		if (pattern_size > 0 && *pattern == '{') {
-			if (path_size == 0)
+		if (literal) {
+			for (; *pattern == *path && !at_end(pattern); pattern++)
+				path++;
+			if (!at_end(pattern) || !at_end(path))
 				return 0;
-			rank = rank << 1;
+		} else if (empty) {
+			return 0;
 		} else {
-			if (pattern_size != path_size || memcmp(pattern, path, path_size) != 0)
-				return 0;
-			rank = rank << 1 | 1;
+			pattern += strcspn(pattern, "/");
+			path += strcspn(path, "/");
 		}
-		pattern += pattern_size;
-		path += path_size;
+		rank = rank << 1 | literal;
 	}
 	return *pattern == '\0' && *path == '\0' ? rank : 0;
-}
-
-static unsigned best_rank(const GsRoute *const *tables, const char *path)
-{
-	unsigned best = 0;
-
-	for (; *tables != NULL; tables++)
-		for (const GsRoute *r = *tables; r->method != NULL; r++) {
-			unsigned rank = pattern_rank(r->pattern, path);
-
-			if (rank > best)
-				best = rank;
-		}
-	return best;
 }
 
 static void allow_add(GsRouteMatch *match, const char *method)
@@ -56,6 +49,21 @@ static void allow_add(GsRouteMatch *match, const char *method)
 	size_t used = strlen(match->allow);
 
 	snprintf(match->allow + used, sizeof(match->allow) - used, "%s%s", used > 0 ? ", " : "", method);
+}
+
+static void allow_all(GsRouteMatch *match, const GsRoute *const *tables, const char *path, unsigned rank)
+{
+	for (; *tables != NULL; tables++)
+		for (const GsRoute *r = *tables; r->method != NULL; r++) {
+			if (pattern_rank(r->pattern, path) != rank)
+				continue;
+			if (strcmp(r->method, "HEAD") != 0 && strcmp(r->method, "OPTIONS") != 0)
+				allow_add(match, r->method);
+			if (strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0)
+				if (strstr(match->allow, "HEAD") == NULL)
+					allow_add(match, "HEAD");
+		}
+	allow_add(match, "OPTIONS");
 }
 
 static bool bind_params(GsRouteMatch *match, const char *path, GsPool *pool)
@@ -79,33 +87,44 @@ static bool bind_params(GsRouteMatch *match, const char *path, GsPool *pool)
 	return true;
 }
 
-GsRouteResult gs_route_match(const GsRoute *const *tables, const char *method, const char *path, GsPool *pool,
-							 GsRouteMatch *match)
+/* The route of the method among the best patterns for the path; returns their rank, 0 when there is none. */
+static unsigned find(GsRouteMatch *match, const GsRoute *const *tables, const char *method, const char *path)
 {
-	unsigned best = best_rank(tables, path);
 	const GsRoute *get = NULL;
+	unsigned best = 0;
 
-	memset(match, 0, sizeof(*match));
-	if (best == 0)
-		return GS_ROUTE_NOT_FOUND;
 	for (; *tables != NULL; tables++)
 		for (const GsRoute *r = *tables; r->method != NULL; r++) {
-			if (pattern_rank(r->pattern, path) != best)
+			unsigned rank = pattern_rank(r->pattern, path);
+
+			if (rank == 0 || rank < best)
 				continue;
+			if (rank > best)
+				match->route = get = NULL;
+			best = rank;
 			if (strcmp(r->method, method) == 0)
 				match->route = r;
 			if (strcmp(r->method, "GET") == 0)
 				get = r;
-			if (strcmp(r->method, "HEAD") != 0 && strcmp(r->method, "OPTIONS") != 0)
-				allow_add(match, r->method);
-			if (strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0)
-				if (strstr(match->allow, "HEAD") == NULL)
-					allow_add(match, "HEAD");
 		}
-	allow_add(match, "OPTIONS");
-	if (match->route == NULL && get != NULL && strcmp(method, "HEAD") == 0)
+	if (match->route == NULL && strcmp(method, "HEAD") == 0)
 		match->route = get;
+	return best;
+}
+
+GsRouteResult gs_route_match(const GsRoute *const *tables, const char *method, const char *path, GsPool *pool,
+							 GsRouteMatch *match)
+{
+	bool options = strcmp(method, "OPTIONS") == 0;
+	unsigned rank;
+
+	memset(match, 0, sizeof(*match));
+	rank = find(match, tables, method, path);
+	if (rank == 0)
+		return GS_ROUTE_NOT_FOUND;
+	if (match->route == NULL || options)
+		allow_all(match, tables, path, rank);
 	if (match->route == NULL)
-		return strcmp(method, "OPTIONS") == 0 ? GS_ROUTE_OPTIONS : GS_ROUTE_METHOD;
+		return options ? GS_ROUTE_OPTIONS : GS_ROUTE_METHOD;
 	return bind_params(match, path, pool) ? GS_ROUTE_FOUND : GS_ROUTE_MALFORMED;
 }

@@ -19,7 +19,7 @@ typedef struct GsRouteMatch {
 	const GsRoute *route;
 	GsHeader params[GS_MAX_PATH_PARAMS]; /* name without braces, decoded value */
 	int param_count;
-	char allow[128];
+	char allow[128]; /* "" when a route was found and the method is not OPTIONS */
 } GsRouteMatch;
 
 /* `tables` ends with NULL. `path` has no query. */

@@ -152,14 +152,14 @@ void gs_stream_request_ended(GsStream *stream)
 
 /* End ----------------------------------------------------------------------------------------------------------- */
 
-static void log_access(const GsStream *stream, double seconds)
+static void log_access(const GsStream *stream, uint64_t ms)
 {
 	char status[16], bytes[32], received[32], duration[32];
 
 	snprintf(status, sizeof(status), "%d", stream->status);
 	snprintf(bytes, sizeof(bytes), "%" PRIu64, stream->sent);
 	snprintf(received, sizeof(received), "%" PRIu64, stream->received);
-	snprintf(duration, sizeof(duration), "%.0f", seconds * 1000);
+	snprintf(duration, sizeof(duration), "%" PRIu64, ms);
 	gs_log(GS_LOG_INFO, stream->request_id, "request", "method", stream->method, "path", stream->path, "status", status,
 		   "complete", stream->answer_sent ? "yes" : "no", "bytes", bytes, "received", received, "duration_ms",
 		   duration, "peer", stream->connection->peer, NULL);
@@ -169,13 +169,13 @@ void gs_stream_closed(GsStream *stream)
 {
 	GsConnection *connection = stream->connection;
 	GsServer *server = connection->server;
-	const double seconds = (double)(uv_now(server->loop) - stream->began_ms) / 1000;
+	const uint64_t ms = uv_now(server->loop) - stream->began_ms;
 
 	gs_metric_add(&server->metrics->requests[stream->answer_sent ? stream->status / 100 : 0], 1);
 	if (stream->answer_sent)
-		gs_metric_observe(&server->metrics->duration, seconds);
+		gs_metric_observe(&server->metrics->duration, (double)ms / 1000);
 	if (stream->state != GS_STREAM_HEADERS)
-		log_access(stream, seconds);
+		log_access(stream, ms);
 	if (stream->handler != NULL && stream->handler->closed != NULL)
 		stream->handler->closed(stream);
 	stream->handler = NULL;

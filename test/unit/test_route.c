@@ -21,6 +21,11 @@ static const GsRoute first[] = {{"GET", "/v1/groups/{group}", NULL, "one"},
 								{"GET", "/p/{b}/y", NULL, "pby"},
 								{"HEAD", "/both", NULL, "head"},
 								{"GET", "/both", NULL, "get"},
+								{"OPTIONS", "/asked", NULL, "asked"},
+								{"PATCH", "/asked", NULL, "patch"},
+								{"PATCH", "/{longer}/{yet}", NULL, "worse"},
+								{"PATCH", "/long/{yet}", NULL, "better"},
+								{"GET", "/{longer}/{yet}", NULL, "worse"},
 								{NULL, NULL, NULL, NULL}};
 static const GsRoute second[] = {{"GET", "/healthz", NULL, "health"}, {NULL, NULL, NULL, NULL}};
 static const GsRoute *const tables[] = {first, second, NULL};
@@ -51,6 +56,13 @@ static void choose(void **state)
 	check_found("GET", "/q/x/y", "axy");
 	check_found("HEAD", "/both", "head");
 	check_found("HEAD", "/v1/groups", "all");
+	check_found("PATCH", "/long/x", "better");
+	check_found("GET", "/longs/x", "worse");
+	check_found("GET", "/lon/x", "worse");
+	/* the better pattern has no such method, and a worse one's is not taken instead */
+	assert_int_equal(find("GET", "/long/x"), GS_ROUTE_METHOD);
+	assert_int_equal(find("HEAD", "/long/x"), GS_ROUTE_METHOD);
+	assert_string_equal(match.allow, "PATCH, OPTIONS");
 	for (const char *const *path = (const char *const[]){"/", "", "/v1", "/v1/groups/", "/v1/groups//members/x", "//",
 														 "/v1/groups/a/members", "/healthz/", "v1/groups", "*", NULL};
 		 *path != NULL; path++)
@@ -83,6 +95,9 @@ static void methods(void **state)
 	assert_string_equal(match.allow, "HEAD, GET, OPTIONS");
 	assert_int_equal(find("OPTIONS", "/none"), GS_ROUTE_NOT_FOUND);
 	assert_int_equal(find("get", "/v1/groups"), GS_ROUTE_METHOD);
+	check_found("OPTIONS", "/asked", "asked"); /* a preflight is told the methods even so */
+	assert_string_equal(match.allow, "PATCH, OPTIONS");
+	check_found("PATCH", "/asked", "patch");
 }
 
 int main(void)
