@@ -217,7 +217,7 @@ static void send_row(GsStream *stream, const GsApi *api, const GsPgReply *reply)
 		send_refusal(stream, api, reply);
 		return;
 	}
-	if (status == 200 && etag && tag_matches(gs_stream_header(stream, "if-none-match"), etag))
+	if (status == 200 && etag && tag_matches(gs_stream_header_joined(stream, "if-none-match"), etag))
 		status = 304;
 	if (status == 304)
 		body = NULL;

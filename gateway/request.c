@@ -121,7 +121,7 @@ static json_t *single_tag(const char *value)
 
 json_t *gs_request_params(GsStream *stream, const GsApi *api)
 {
-	const char *tag = api->tagged ? gs_stream_header(stream, "if-none-match") : NULL;
+	const char *tag = api->tagged ? gs_stream_header_joined(stream, "if-none-match") : NULL;
 	json_t *params = json_object();
 	bool good = params != NULL;
 

@@ -86,12 +86,12 @@ static void send_object(GsGet *get, int status, const char *etag)
 void gs_get_answer(GsGet *get)
 {
 	GsStream *stream = get->transfer.stream;
-	const char *range = gs_stream_header(stream, "range");
+	const char *range = gs_stream_header_joined(stream, "range");
 	char etag[ETAG_MAX];
 
 	format_etag(get, etag);
-	switch (
-		gs_condition_evaluate(gs_stream_header(stream, "if-match"), gs_stream_header(stream, "if-none-match"), etag)) {
+	switch (gs_condition_evaluate(gs_stream_header_joined(stream, "if-match"),
+								  gs_stream_header_joined(stream, "if-none-match"), etag)) {
 	case GS_CONDITION_FAILED:
 		gs_problem_send(stream, 412, "precondition_failed", "If-Match names another object", NULL, 0);
 		return;
@@ -101,7 +101,8 @@ void gs_get_answer(GsGet *get)
 	case GS_CONDITION_PROCEED:
 		break;
 	}
-	if (strcmp(gs_stream_method(stream), "GET") != 0 || !gs_condition_range(gs_stream_header(stream, "if-range"), etag))
+	if (strcmp(gs_stream_method(stream), "GET") != 0 ||
+		!gs_condition_range(gs_stream_header_joined(stream, "if-range"), etag))
 		range = NULL;
 	switch (gs_range_parse(range, get->sidecar.size_bytes, &get->range)) {
 	case GS_RANGE_WHOLE:

@@ -76,6 +76,7 @@ for my $condition ('"tag"', 'W/"tag"', '"other", "tag"', '"a,b" , W/"tag"', '*')
     my $r = call('GET', '/v1/groups/mine', headers => [ 'if-none-match' => $condition ]);
     is("$r->{status} $r->{headers}{etag} " . length $r->{body}, '304 "tag" 0', "If-None-Match: $condition");
 }
+is(call('GET', '/v1/groups/mine', headers => [ 'if-none-match' => '"other"', 'if-none-match' => '"tag"' ])->{status}, 304, 'If-None-Match in two lines');
 for my $condition ('"other"', 'tag', '"tag', '"ta", "g"', "\xff") {
     is(call('GET', '/v1/groups/mine', headers => [ 'if-none-match' => $condition ])->{status},
         200, "If-None-Match that does not: $condition");

@@ -56,7 +56,10 @@ my @conditions = (
     [ 412, 'if-match' => '"x"', 'if-none-match' => $etag ], [ 206, range => 'bytes=0-1', 'if-range' => $etag ],
     [ 200, range => 'bytes=0-1', 'if-range' => '"x"' ], [ 200, range => 'bytes=0-1', 'if-range' => "W/$etag" ],
     [ 200, range => 'bytes=0-1', 'if-range' => 'Sun, 06 Nov 1994 08:49:37 GMT' ],
-    [ 304, range => 'bytes=0-1', 'if-none-match' => $etag ]);
+    [ 304, range => 'bytes=0-1', 'if-none-match' => $etag ],
+    # Several lines of a field are one list; of those that are none, two are nothing.
+    [ 200, 'if-match' => '"x"', 'if-match' => $etag ], [ 304, 'if-none-match' => '"x"', 'if-none-match' => $etag ],
+    [ 200, range => 'bytes=0-1', range => 'bytes=4-5' ], [ 200, range => 'bytes=0-1', 'if-range' => $etag, 'if-range' => '"x"' ]);
 for my $condition (@conditions) {
     my ($status, @headers) = @{$condition};
     $reply = get($get, headers => [@headers]);
