@@ -33,9 +33,10 @@ typedef struct GsClientPut {
 /* Shares a file: digest, upload notice, bytes straight to the device that the control server chose. After a break it
  * goes on from where the device stands, also when put again later; a device that is full or away is avoided and
  * another asked for, a few times. A stream of known size that fails for good is forgotten. Reply: {share, name, size,
- * sha256, device, state: "stored" | "receipt_pending", already: bool}; "receipt_pending": durable on the device, others
- * see it once the control server is back. Errors: LOCAL (unreadable, or changed meanwhile), CONFLICT "share_exists"
- * (another content by this name), NO_ROOM, NETWORK, DIGEST. Spec U1-U4. */
+ * sha256, device, state: "stored" | "receipt_pending", already: bool, changed: bool}; "receipt_pending": durable on the
+ * device, others see it once the control server is back; changed: what is shared is what the file was when put began,
+ * no longer what it is. Errors: LOCAL (unreadable, or changed meanwhile), CONFLICT "share_exists" (another content by
+ * this name), NO_ROOM, NETWORK, DIGEST. Spec U1-U4. */
 GS_CALL int gs_client_put(GsClient *client, const GsClientPut *put, json_t **reply);
 
 #define GS_CLIENT_PARALLEL 4

@@ -223,10 +223,10 @@ static json_t *describe(const GsPut *put, const json_t *stored, bool already)
 {
 	const char *state = json_string_value(json_object_get(stored, "state"));
 
-	return json_pack("{s:O?, s:s, s:I, s:s, s:O?, s:s, s:b}", "share", json_object_get(put->notice, "share"), "name",
-					 put->name, "size", (json_int_t)put->size, "sha256", put->sha256_hex, "device",
+	return json_pack("{s:O?, s:s, s:I, s:s, s:O?, s:s, s:b, s:b}", "share", json_object_get(put->notice, "share"),
+					 "name", put->name, "size", (json_int_t)put->size, "sha256", put->sha256_hex, "device",
 					 json_object_get(put->notice, "device"), "state", state != NULL ? state : "stored", "already",
-					 (int)already);
+					 (int)already, "changed", (int)gs_put_differs(put));
 }
 
 int gs_client_put(GsClient *client, const GsClientPut *want, json_t **reply)

@@ -62,6 +62,7 @@ typedef enum GsPutNext {
 __attribute__((warn_unused_result)) int gs_put_open(GsPut *put);
 void gs_put_close(GsPut *put);
 /* A file that is not any more what its digest was made of; says so in the box. False: it is unchanged. */
+bool gs_put_differs(const GsPut *put);
 bool gs_put_has_changed(GsPut *put);
 /*
  * A stream: makes `piece` hold what begins at `at`, which is within the piece or just behind it. LOCAL: it ended too

@@ -38,17 +38,19 @@ static int open_file(GsPut *put)
 	return GS_CLIENT_OK;
 }
 
-static bool differs(const GsPut *put)
+bool gs_put_differs(const GsPut *put)
 {
 	struct stat now;
 
+	if (put->stream)
+		return false;
 	return fstat(put->fd, &now) != 0 || now.st_size != put->before.st_size ||
 		   now.st_mtim.tv_sec != put->before.st_mtim.tv_sec || now.st_mtim.tv_nsec != put->before.st_mtim.tv_nsec;
 }
 
 bool gs_put_has_changed(GsPut *put)
 {
-	if (put->stream || !differs(put))
+	if (!gs_put_differs(put))
 		return false;
 	put->changed = true;
 	gs_error_set(&put->client->box, GS_CLIENT_LOCAL, "Wait until nothing writes to it, then run put again.",

@@ -40,6 +40,8 @@ static void print_put(const Cli *cli, const json_t *reply)
 	putchar('\n');
 	if (pending)
 		cli_note(cli, "The bytes are safe; the others see them as soon as the control server is back.");
+	if (json_is_true(json_object_get(reply, "changed")))
+		cli_note(cli, "The file has changed since: what is shared is what it was when put began.");
 }
 
 static int put_one(Cli *cli, Put *put, uint64_t size)

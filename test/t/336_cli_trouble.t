@@ -46,6 +46,13 @@ for my $change (qw(overwritten shorter)) {
     is($ann->ask('put', $file, '--as', $change)->{state}, 'stored', 'for what it is now') or diag($ann->{said});
     truncate $file, 90 * $MIB;
 }
+# One that only grows is shared as it was, and put says so.
+my $put    = begin($ann, {}, program('groupshare'), 'put', $file, '--as', 'longer');
+my $object = wait_for(sub { $cs->sql(q{SELECT object FROM groupshare.share s JOIN groupshare.share_copy c ON c.share_id = s.id WHERE s.name = 'longer'}) }, 'the notice');
+wait_for(sub { grep {/\Q$object\E/} @{ files_under($device, 'staging') } }, 'bytes to come');
+truncate $file, 91 * $MIB or die $!;
+is($put->wait >> 8, 0, 'a file that grows meanwhile is shared');
+like($put->log, $_, 'as it was, and that is said') for qr/longer: 90\.0 MiB, stored/, qr/has changed since/;
 $cs->sql('UPDATE groupshare.plan SET transfer_rate_bytes = NULL');
 
 # An unfinished upload of another content is not called something that is shared.
