@@ -396,12 +396,14 @@ int gs_client_set_member(GsClient *client, const char *group_id, const char *ter
 
 int gs_client_invite(GsClient *client, const char *group_id, const char *terminal, const char *role, json_t **reply)
 {
-	json_t *body = json_pack("{s:b, s:s*}", "invited", 1, "role", role);
+	json_t *body = json_pack("{s:b}", "invited", 1);
 
 	if (reply != NULL)
 		*reply = NULL;
-	if (body == NULL)
+	if (body == NULL || (role != NULL && json_object_set_new(body, "role", json_string(role)) != 0)) {
+		json_decref(body);
 		return gs_error_set(&client->box, GS_CLIENT_INVALID, NULL, "the role is not UTF-8");
+	}
 	return simple_call(client, "PUT", encoded_path(client, "/v1/groups/", group_id, "/members/", terminal), body, true,
 					   reply);
 }

@@ -113,7 +113,8 @@ static json_int_t unix_s(TimestampTz time)
 
 static json_t *make_claims(const GsTicketScope *scope, const char *server, const char *jti, int64 now_s)
 {
-	json_t *methods, *until, *pace;
+	const size_t members = 9 + (scope->sha256 != NULL) + (scope->name != NULL) + scope->upload + (scope->rate > 0);
+	json_t *claims, *methods, *until, *pace;
 	char *device = gs_reply_uuid_text(scope->device);
 	char *object = gs_reply_uuid_text(scope->object);
 	char *terminal = gs_reply_uuid_text(scope->terminal);
@@ -130,10 +131,15 @@ static json_t *make_claims(const GsTicketScope *scope, const char *server, const
 	until = scope->upload ? json_integer(unix_s(scope->until)) : NULL;
 	pace = scope->rate > 0 ? json_integer((json_int_t)scope->rate) : NULL;
 	/* "o" takes over what it is given, also when packing fails; "s*" and "o*" leave a NULL out. */
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:s*, s:s*, s:o*, s:o*, s:I, s:I, s:s}", "iss", server, "aud",
-					 device, "obj", object, "sub", terminal, "met", methods, "size", (json_int_t)scope->size, "sha256",
-					 sha256, "name", scope->name, "until", until, "rate", pace, "iat", (json_int_t)now_s, "exp",
-					 (json_int_t)(now_s + gs_ticket_lifetime_s), "jti", jti);
+	claims = json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:s*, s:s*, s:o*, s:o*, s:I, s:I, s:s}", "iss", server, "aud",
+					   device, "obj", object, "sub", terminal, "met", methods, "size", (json_int_t)scope->size,
+					   "sha256", sha256, "name", scope->name, "until", until, "rate", pace, "iat", (json_int_t)now_s,
+					   "exp", (json_int_t)(now_s + gs_ticket_lifetime_s), "jti", jti);
+	/* Also what there was no memory for: a ticket without its digest or its rate would allow too much. */
+	if (json_object_size(claims) == members)
+		return claims;
+	json_decref(claims);
+	return NULL;
 }
 
 GsDesignation gs_ticketing_issue(const GsTicketScope *scope)

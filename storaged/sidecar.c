@@ -11,9 +11,10 @@ bool gs_sidecar_unreadable(int error)
 	return error == -EBADMSG || error == -EFBIG || error == -EIO || error == -EISDIR || error == -ELOOP;
 }
 
-static const char *said(const char *text)
+/* What is not known is left out. By "s*" in json_pack what there is no memory for would be left out, too. */
+static bool say(json_t *value, const char *name, const char *text)
 {
-	return text[0] != '\0' ? text : NULL;
+	return text[0] == '\0' || json_object_set_new(value, name, json_string(text)) == 0;
 }
 
 size_t gs_sidecar_encode(const GsSidecar *sidecar, const GsOrigin *origin, char text[GS_SIDECAR_MAX_BYTES])
@@ -23,10 +24,9 @@ size_t gs_sidecar_encode(const GsSidecar *sidecar, const GsOrigin *origin, char 
 	json_t *value;
 
 	gs_hex_encode(sidecar->sha256, GS_SHA256_BYTES, sha256);
-	value = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s*, s:s*}", "object", sidecar->object.text, "server",
-					  sidecar->server.text, "size", (json_int_t)sidecar->size_bytes, "sha256", sha256, "stored_at",
-					  sidecar->stored_at, "terminal", said(origin->terminal.text), "name", said(origin->name));
-	if (value != NULL)
+	value = json_pack("{s:s, s:s, s:I, s:s, s:s}", "object", sidecar->object.text, "server", sidecar->server.text,
+					  "size", (json_int_t)sidecar->size_bytes, "sha256", sha256, "stored_at", sidecar->stored_at);
+	if (value != NULL && say(value, "terminal", origin->terminal.text) && say(value, "name", origin->name))
 		size = json_dumpb(value, text, GS_SIDECAR_MAX_BYTES - 1, 0);
 	json_decref(value);
 	if (size > GS_SIDECAR_MAX_BYTES - 1)

@@ -69,6 +69,30 @@ for my $size (300_000, 3000) {
     cmp_ok($failed, '>', 5, 'of uploads that were not acknowledged at once');
 }
 
+# What is stored says whose it is and what it was called, or it is not stored.
+{
+    my $owner = { cs => $cs, identifier => 'ann@example.org' };
+    my $file  = random_file(3000);
+    my ($refused, $stored, $n, @wrong) = (0, 0, 1);
+    for (; $n < 500; $n++) {
+        my $name = "record $n";
+        my $u    = notice($owner, 3000, name => $name);
+        $faults->arm(calls => 'malloc', effect => 'fail', first => $n);
+        my $reply = put($u, $file);
+        my (undef, $hits, $what) = $faults->disarm;
+        settled($device);
+        my ($record) = grep { -e } glob "$device->{root}/objects/??/$u->{object}.json";
+        my $said = $record ? json_decode(slurp($record)) : undef;
+        push @wrong, "$n, $what: " . slurp($record) if $said && (($said->{name} // '') ne $name || !$said->{terminal});
+        $stored++  if $said;
+        $refused++ if $hits && !$said && $reply->{status} == 503;
+        last if !$hits;
+    }
+    is_deeply(\@wrong, [], 'no object is stored without its owner and its name') or diag(join "\n", @wrong);
+    cmp_ok($refused, '>', 10, "others are refused, $refused of $n");
+    cmp_ok($stored,  '>', 0,  "and some stored all the same, $stored");
+}
+
 # Uploads by the client whose object is stored and whose answer is not. By PUT, and by PATCH from 1 MiB on.
 sub answers { my ($object) = @_; return [ $device->log =~ m{method=(?:PUT|PATCH) path=/v1/objects/\Q$object\E\S* status=(\d+)}g ] }
 
@@ -94,7 +118,7 @@ SQL
     is_deeply(\@wrong, [], "$size bytes: what was put is there, once") or diag(join "\n", @wrong);
     cmp_ok($untold, '>', 0, "$size bytes: it was stored and the answer was 503, $untold times");
 }
-is(scalar @{ [ glob "$device->{root}/objects/??/*-*[0-9a-f]" ] }, $cs->sql('SELECT count(*) FROM groupshare.share_copy'), 'nothing else is there');
+is(scalar @{ [ glob "$device->{root}/objects/??/*-*[0-9a-f]" ] }, $cs->sql(q{SELECT count(*) FROM groupshare.share_copy WHERE state = 'stored'}), 'nothing else is there');
 is_deeply(files_under($device, 'staging'), [], 'and nothing staged');
 
 done_testing;

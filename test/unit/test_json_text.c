@@ -83,9 +83,37 @@ static void test_no_memory_for_answer(void **state)
 	assert_true(refused_call > 10);
 }
 
+/* A record says all that it has to say of an object, or there is none. */
+static void test_no_memory_for_record(void **state)
+{
+	GsSidecar sidecar = {.size_bytes = 7, .stored_at = "2026-01-02T03:04:05Z"};
+	GsOrigin origin = {.name = "film"};
+	char whole[GS_SIDECAR_MAX_BYTES], text[GS_SIDECAR_MAX_BYTES];
+	size_t size, whole_size;
+
+	(void)state;
+	assert_true(gs_uuid_parse(id, &sidecar.object) && gs_uuid_parse(id, &sidecar.server));
+	assert_true(gs_uuid_parse(id, &origin.terminal));
+	whole_size = gs_sidecar_encode(&sidecar, &origin, whole);
+	assert_non_null(strstr(whole, "\"film\""));
+	refused_call = 0;
+	gs_json_text_malloc = starving_malloc;
+	do {
+		calls = 0;
+		refused_call++;
+		size = gs_sidecar_encode(&sidecar, &origin, text);
+		assert_int_equal(size, calls < refused_call ? whole_size : 0);
+		if (size > 0)
+			assert_string_equal(text, whole);
+	} while (calls >= refused_call);
+	gs_json_text_malloc = malloc;
+	assert_true(refused_call > 10);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_memory), cmocka_unit_test(test_no_memory_for_answer)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_memory), cmocka_unit_test(test_no_memory_for_answer),
+									   cmocka_unit_test(test_no_memory_for_record)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
