@@ -16,8 +16,8 @@
 #include "utils/syscache.h"
 
 #include "errcodes.h"
-#include "location.h"
 #include "names.h"
+#include "origin.h"
 #include "plan.h"
 #include "reply.h"
 #include "request.h"
@@ -32,18 +32,21 @@ static GsPlan add_plan = {
 };
 
 static GsPlan set_state_plan = {
-	.sql = "UPDATE groupshare.device SET state = $2 WHERE name = $1 RETURNING id",
+	.sql = "UPDATE groupshare.device SET state = $2 WHERE name = $1 RETURNING NULL::jsonb",
 	.types = {TEXTOID, TEXTOID},
 };
 
 static GsPlan set_location_plan = {
-	.sql = "UPDATE groupshare.device SET location = $2, latitude = $3, longitude = $4 WHERE name = $1 RETURNING id",
+	.sql = "UPDATE groupshare.device SET location = $2, latitude = $3, longitude = $4 WHERE name = $1"
+		   " RETURNING jsonb_strip_nulls(jsonb_build_object('location', location, 'latitude', latitude,"
+		   "   'longitude', longitude))",
 	.types = {TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID},
 };
 
 static GsPlan set_limits_plan = {
 	.sql = "UPDATE groupshare.device SET headroom_bytes = $2, high_water_percent = $3, capacity_limit_bytes = $4"
-		   " WHERE name = $1 RETURNING id",
+		   " WHERE name = $1 RETURNING jsonb_strip_nulls(jsonb_build_object('headroom_bytes', headroom_bytes,"
+		   "   'high_water_percent', high_water_percent, 'capacity_limit_bytes', capacity_limit_bytes))",
 	.types = {TEXTOID, INT8OID, INT4OID, INT8OID},
 };
 
@@ -119,9 +122,7 @@ Datum gs_add_storage_device(PG_FUNCTION_ARGS)
 
 	if (!gs_name_valid(name, strlen(name)))
 		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("\"%s\" is no valid device name", name)));
-	if (!gs_location_valid(location, strlen(location)))
-		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("\"%s\" is no valid location", location),
-						errhint("A location is a path such as cn/east/shanghai, or the empty text.")));
+	gs_origin_check_location(location);
 	check_role(role);
 	gs_plan_open();
 	values[0] = UUIDPGetDatum(&gs_server_setup(NULL)->id);
@@ -138,7 +139,7 @@ Datum gs_add_storage_device(PG_FUNCTION_ARGS)
 	PG_RETURN_UUID_P(device);
 }
 
-/* Runs `plan` with the device's name and what else it takes. */
+/* Runs `plan` with the device's name and what else it takes; what it answers goes into the audit. */
 static Datum change_device(FunctionCallInfo fcinfo, GsPlan *plan, Datum *values, const char *nulls, const char *action)
 {
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
@@ -147,7 +148,7 @@ static Datum change_device(FunctionCallInfo fcinfo, GsPlan *plan, Datum *values,
 	gs_plan_open();
 	if (gs_plan_run(plan, values, nulls, 0) == 0)
 		raise_no_device(name);
-	gs_audit(NULL, action, name, NULL);
+	gs_audit(NULL, action, name, gs_result_isnull(0, 1) ? NULL : gs_result_jsonb(0, 1));
 	gs_plan_close();
 	PG_RETURN_VOID();
 }
@@ -200,12 +201,21 @@ Datum gs_move_device(PG_FUNCTION_ARGS)
 
 	require(fcinfo, 2);
 	location = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	if (!gs_location_valid(location, strlen(location)))
-		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("\"%s\" is no valid location", location)));
+	gs_origin_check_location(location);
+	gs_origin_check_point(fcinfo, 2);
 	values[1] = CStringGetTextDatum(location);
 	take(fcinfo, 2, values, nulls);
 	take(fcinfo, 3, values, nulls);
 	return change_device(fcinfo, &set_location_plan, values, nulls, "move_device");
+}
+
+static void check_limits(FunctionCallInfo fcinfo)
+{
+	if ((!PG_ARGISNULL(1) && PG_GETARG_INT64(1) < 0) || (!PG_ARGISNULL(3) && PG_GETARG_INT64(3) < 0))
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER),
+						errmsg("headroom_bytes and capacity_limit_bytes must not be negative")));
+	if (!PG_ARGISNULL(2) && (PG_GETARG_INT32(2) < 1 || PG_GETARG_INT32(2) > 100))
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("high_water_percent must be between 1 and 100")));
 }
 
 PG_FUNCTION_INFO_V1(gs_set_device_limits);
@@ -216,6 +226,7 @@ Datum gs_set_device_limits(PG_FUNCTION_ARGS)
 	char nulls[4] = "    ";
 
 	require(fcinfo, 1);
+	check_limits(fcinfo);
 	for (int i = 1; i < 4; i++)
 		take(fcinfo, i, values, nulls);
 	return change_device(fcinfo, &set_limits_plan, values, nulls, "set_device_limits");

@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include <math.h>
 #include <sys/socket.h>
 
 #include "catalog/pg_type.h"
@@ -68,6 +69,31 @@ GsOrigin gs_origin_find(const GsTerminal *terminal, const inet *peer)
 	return origin;
 }
 
+void gs_origin_check_location(const char *location)
+{
+	if (!gs_location_valid(location, strlen(location)))
+		ereport(ERROR,
+				(errcode(GS_ERR_INVALID_PARAMETER), errmsg("\"%s\" is no valid location", location),
+				 errhint("A location is a path such as cn/east/shanghai, of at most %d parts of a-z, 0-9, _ and -,"
+						 " or the empty text.",
+						 GS_LOCATION_MAX_DEPTH)));
+}
+
+void gs_origin_check_point(FunctionCallInfo fcinfo, int at)
+{
+	double latitude, longitude;
+
+	if (PG_ARGISNULL(at) != PG_ARGISNULL(at + 1))
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("latitude and longitude belong together")));
+	if (PG_ARGISNULL(at))
+		return;
+	latitude = PG_GETARG_FLOAT8(at);
+	longitude = PG_GETARG_FLOAT8(at + 1);
+	if (!(fabs(latitude) <= 90 && fabs(longitude) <= 180)) /* nor NaN */
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER),
+						errmsg("latitude must be between -90 and 90, longitude between -180 and 180")));
+}
+
 enum { MOVE_ID, MOVE_LOCATION, MOVE_LATITUDE, MOVE_LONGITUDE, MOVE_ARGUMENTS };
 
 static void check_place(FunctionCallInfo fcinfo)
@@ -82,9 +108,8 @@ static void check_place(FunctionCallInfo fcinfo)
 		return;
 	}
 	location = text_to_cstring(PG_GETARG_TEXT_PP(MOVE_LOCATION));
-	if (!gs_location_valid(location, strlen(location)))
-		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("\"%s\" is no valid location", location),
-						errhint("A location is a path such as cn/east/shanghai, or the empty text.")));
+	gs_origin_check_location(location);
+	gs_origin_check_point(fcinfo, MOVE_LATITUDE);
 }
 
 PG_FUNCTION_INFO_V1(gs_move_terminal);

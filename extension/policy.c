@@ -29,6 +29,10 @@
 
 enum { POLICY_ARGUMENTS = 7 };
 
+/* A policy runs. What it asks itself, by explain_placement() for one, is answered by the default: else each candidate's
+ * answer would ask for the answers of all candidates, and so on down to the end of the stack. */
+static bool judging = false;
+
 static GsPlan find_plan = {
 	.sql = "SELECT p.id, p.function, p.version FROM groupshare.placement_policy p"
 		   " WHERE p.replaced_at IS NULL AND p.function IS NOT NULL AND (p.plan = $1"
@@ -70,7 +74,7 @@ GsPolicy gs_policy_find(const GsQuestion *question)
 	const char nulls[] = {' ', question->share == NULL ? 'n' : ' '};
 	GsPolicy policy = {0};
 
-	if (!may_have_policy(question) || gs_plan_run(&find_plan, values, nulls, 1) == 0)
+	if (judging || !may_have_policy(question) || gs_plan_run(&find_plan, values, nulls, 1) == 0)
 		return policy;
 	policy.set = true;
 	policy.id = *gs_result_uuid(0, 1);
@@ -147,8 +151,18 @@ static GsGuardEnd judge_as_owner(void *argument)
 static bool judge(GsPolicy *policy, const GsQuestion *question, const GsCandidates *candidates, double *judged)
 {
 	Trial trial = {.policy = policy, .question = question, .candidates = candidates, .judged = judged};
-	ErrorData *error = gs_guard_run(judge_as_owner, &trial);
+	ErrorData *error;
 
+	judging = true;
+	PG_TRY();
+	{
+		error = gs_guard_run(judge_as_owner, &trial);
+	}
+	PG_FINALLY();
+	{
+		judging = false;
+	}
+	PG_END_TRY();
 	if (error == NULL)
 		return true;
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)

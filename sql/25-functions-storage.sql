@@ -135,6 +135,11 @@ BEGIN
     IF found IS NOT NULL AND NOT has_function_privilege(session_user, found, 'EXECUTE') THEN
         RAISE EXCEPTION 'permission denied for function %', found USING ERRCODE = 'insufficient_privilege';
     END IF;
+    IF NOT EXISTS (SELECT FROM groupshare.plan WHERE name = set_placement_policy.plan)
+        AND NOT EXISTS (SELECT FROM groupshare.sharing_group WHERE id = set_placement_policy.group_id) THEN
+        RAISE EXCEPTION 'there is no such plan or group' USING ERRCODE = 'GS012',
+            HINT = 'SELECT name FROM groupshare.plan, and id FROM groupshare.groups, list them.';
+    END IF;
     LOCK TABLE groupshare.placement_policy IN SHARE ROW EXCLUSIVE MODE;
     UPDATE groupshare.placement_policy p SET replaced_at = now()
      WHERE p.replaced_at IS NULL AND (p.plan = set_placement_policy.plan OR p.group_id = set_placement_policy.group_id);

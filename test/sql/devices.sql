@@ -2,7 +2,7 @@
 -- Storage devices: registration, announcement, report, epochs, keys, draining, decommissioning, work.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(47);
+SELECT plan(57);
 
 -- Registration
 SELECT throws_ok($$ SELECT groupshare.add_storage_device('x', 'gs_no_such_role', '') $$, '42704', NULL, 'a missing role');
@@ -27,6 +27,15 @@ SELECT results_eq(
         WHERE d.name = 'near' ORDER BY 2 $$,
     $$ VALUES ('', 0) $$, 'also after a DBA''s own UPDATE');
 SELECT throws_ok($$ SELECT groupshare.move_device('nowhere', '') $$, 'GS012', NULL, 'no such device');
+SELECT throws_ok(format('SELECT groupshare.move_device(''near'', ''de'', %s)', point), 'GS010', NULL, 'no coordinates: ' || point)
+    FROM unnest('{1,"NULL, 1","91, 0","0, -181","''NaN'', 0"}'::text[]) point;
+SELECT throws_ok(format('SELECT groupshare.set_device_limits(''near'', %s)', limits), 'GS010', NULL, 'no limits: ' || limits)
+    FROM unnest('{-1,"1, 0","1, 101","1, 1, -1"}'::text[]) limits;
+SELECT groupshare.set_device_limits('mid', 5, 50) \g /dev/null
+SELECT groupshare.set_device_limits('mid') \g /dev/null
+SELECT results_eq($$ SELECT action, detail FROM groupshare.audit_log WHERE subject IN ('near', 'mid') AND action ~ 'limits|move' ORDER BY id $$,
+    $$ VALUES ('move_device', '{"location": "de"}'::jsonb), ('set_device_limits', '{"headroom_bytes": 5, "high_water_percent": 50}'), ('set_device_limits', '{}') $$,
+    'the audit tells what was set');
 
 -- Announcement
 SELECT is(a - 'keys' - 'now', jsonb_build_object('work', jsonb '[]', 'server', (SELECT server_id FROM groupshare.self), 'server_name', 'test',

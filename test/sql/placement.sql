@@ -2,7 +2,7 @@
 -- Choice of the device: distance, room, avoid, silence, water marks, the network map, and its explanation.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(45);
+SELECT plan(46);
 
 CREATE FUNCTION pg_temp.reason(who text, device text, size bigint) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(e.reason, 'candidate') FROM groupshare.explain_placement(who, size) e WHERE e.device = reason.device $$;
@@ -117,6 +117,7 @@ SELECT results_eq($$ SELECT detail FROM groupshare.audit_log WHERE action = 'mov
         ('{"from": {"location": "us/west", "latitude": 47, "longitude": 8}, "to": {}}') $$, 'the audit tells from where to where');
 SELECT throws_ok($$ SELECT groupshare.move_terminal('bob@example.org', 'US//west') $$, 'GS010', NULL, 'no location');
 SELECT throws_ok($$ SELECT groupshare.move_terminal('bob@example.org', NULL, 1, 1) $$, 'GS010', NULL, 'coordinates without a location');
+SELECT throws_ok($$ SELECT groupshare.move_terminal('bob@example.org', 'us', 1) $$, 'GS010', NULL, 'half a point');
 SELECT throws_ok($$ SELECT groupshare.move_terminal('nobody@example.org', 'us') $$, 'GS012', NULL, 'whose location');
 SELECT throws_ok($$ SELECT * FROM groupshare.explain_placement('nobody@example.org', 1) $$, 'GS012', NULL, 'no such terminal');
 

@@ -33,6 +33,8 @@ CREATE FUNCTION dba.wrong(text) RETURNS float8 LANGUAGE sql AS 'SELECT 1::float8
 SELECT throws_ok($$ SELECT groupshare.set_placement_policy('dba.wrong', 'standard') $$, 'GS010', NULL, 'a function of another shape');
 SELECT throws_ok($$ SELECT groupshare.set_placement_policy('far_first', 'standard') $$, 'GS010', NULL, 'a name without its schema');
 SELECT throws_ok($$ SELECT groupshare.set_placement_policy('dba.far_first') $$, 'GS010', NULL, 'neither plan nor group');
+SELECT throws_ok($$ SELECT groupshare.set_placement_policy('dba.far_first', 'no plan') $$, 'GS012', NULL, 'no such plan');
+SELECT throws_ok($$ SELECT groupshare.set_placement_policy('dba.far_first', group_id => gen_random_uuid()) $$, 'GS012', NULL, 'no such group');
 SELECT is(groupshare.set_placement_policy('dba.far_first', 'standard'), 1, 'the first version');
 SELECT is(device, 'far', 'a policy prefers otherwise') FROM groupshare.upload_notice('ann@example.org', 'p1', 1);
 SELECT results_eq($$ SELECT policy LIKE 'dba.far_first(%', policy_version, policy_error, candidates #>> '{0,preference}'
@@ -48,6 +50,17 @@ SET LOCAL groupshare.placement_candidates = 10;
 SELECT groupshare.set_placement_policy('dba.nobody', 'standard') \g /dev/null
 SELECT is(pg_temp.detail($$ SELECT groupshare.upload_notice('ann@example.org', 'p4', 7) $$),
     'Size is 7 bytes; of the 3 nearest devices: 3 passed over by the policy.', 'all passed over');
+
+-- Its own questions are answered by the default: else each candidate's answer would ask for all candidates' answers.
+CREATE FUNCTION dba.asks(terminal text, size bigint, device text, location text, distance int, available bigint, preference float8)
+    RETURNS float8 LANGUAGE sql AS $$ SELECT -count(*) FILTER (WHERE n.distance <= asks.distance) FROM groupshare.nearest_devices(terminal, size) n $$;
+SELECT groupshare.set_placement_policy('dba.asks', 'standard') \g /dev/null
+SET LOCAL statement_timeout = '20s';
+SELECT results_eq($$ SELECT device, candidate FROM groupshare.explain_placement('ann@example.org', 1) ORDER BY distance $$,
+    $$ VALUES ('near', true), ('mid', true), ('far', true) $$, 'a policy may ask where the default would go');
+SELECT is(device, 'near', 'and a notice goes by it') FROM groupshare.upload_notice('ann@example.org', 'asked', 1);
+SELECT is(policy_error, NULL, 'without an error') FROM groupshare.placements WHERE share = 'asked';
+SET LOCAL statement_timeout = 0;
 
 SET LOCAL client_min_messages = error;
 SELECT groupshare.set_placement_policy('dba.broken', 'standard') \g /dev/null
@@ -79,7 +92,7 @@ SELECT is(device, 'near', 'not for other groups') FROM groupshare.upload_notice(
 SELECT is(device, 'near', 'function NULL: the default again') FROM groupshare.upload_notice('ann@example.org', 'p11', 1);
 SELECT is(policy, NULL, 'without a policy in the record') FROM groupshare.placements WHERE share = 'p11';
 SELECT results_eq($$ SELECT version, current FROM groupshare.placement_policies WHERE plan = 'standard' ORDER BY version $$,
-    $$ SELECT n, n = 7 FROM generate_series(1, 7) n $$, 'all versions are kept');
+    $$ SELECT n, n = 8 FROM generate_series(1, 8) n $$, 'all versions are kept');
 
 -- Limits of one device
 SELECT pg_temp.announce(d, 50000, 20) FROM unnest(ARRAY['near', 'mid', 'far']) d \g /dev/null
