@@ -9,6 +9,7 @@ my $cs      = new_control_server(name => 'cs1');
 my $device  = add_device(servers => [$cs], name => 'd1', location => 'eu/a');
 my $gateway = start_gateway(servers => [$cs], settings => { process => { drain_timeout_ms => 20000 } });
 my $ann     = new_terminal('ann@example.org', gateway => $gateway, server => $cs);
+$cs->sql('UPDATE groupshare.plan SET max_groups = NULL');    # 40 a round are made
 $ann->create_group('kept', { join => { rule => 'anyone' } });
 
 my ($asked, %outcome, @running) = (0);
@@ -55,13 +56,15 @@ sub end_clients {
     return (\%count, @wrong);
 }
 
-# What went wrong, times, and what was counted.
+# What went wrong, times, and what was counted. `before` is told how many rounds were before this one.
 sub load {
-    my ($name, $fault, $times) = @_;
+    my ($name, $fault, $times, $before) = @_;
     $times = 0 if !in_part($name);
     my $done = 0;
-    my (%sum, @wrong);
+    my @wrong;
+    my %sum = (ok => 0, refused => 0, unknown => 0);
     while ($done < $times && !($done >= 3 && time_is_up())) {
+        $before->($done) if $before;
         begin_client() for 1 .. 4;
         wait_for(sub { answers() > 3 * 100 }, 'answers');
         $fault->();
@@ -87,7 +90,8 @@ is("$count->{ok} $count->{unknown}", 400 * $drains . ' 0', "all that was asked i
         kill 'KILL', worker_of($gateway);
         wait_for(sub { http('GET', "$gateway->{url}/readyz")->{status} == 200 }, 'the next worker', 10);
     },
-    $LONG ? 200 : 3);
+    $LONG ? 200 : 3,
+    sub { $gateway->restart if $_[0] && $_[0] % 5 == 0 });    # a worker that dies again and again has to wait, 10 s in the end
 is_deeply($more, [], "$kills kills: no other answers");
 cmp_ok($count->{unknown}, '<=', 8 * $kills, "who waited has none, all others have theirs: $count->{ok} and $count->{unknown}");
 tell_soak("$drains drains, $kills kills of the gateway");
