@@ -166,6 +166,7 @@ static int lock_part(GsGet *get, struct stat *st)
 	/* Between our open and our lock the other get may have ended and given the file its final name. */
 	if (lstat(get->part, &by_name) != 0 || by_name.st_ino != st->st_ino || by_name.st_dev != st->st_dev)
 		return gs_error_set(box, GS_CLIENT_CONFLICT, "Run get again.", "another get has just ended with %s", get->part);
+	get->part_is_ours = true;
 	return GS_CLIENT_OK;
 }
 
@@ -403,12 +404,13 @@ static int transfer(GsGet *get, bool *already)
 	return status == GS_CLIENT_OK ? fetch_and_finish(get) : status;
 }
 
-/* A part file with nothing in it helps no later get. It is still locked. */
+/* A part file with nothing in it helps no later get. Ours is still locked; one that is not may be what another get has
+ * just begun. */
 static void drop_empty_part(const GsGet *get)
 {
 	struct stat st;
 
-	if (get->fd >= 0 && get->part != NULL && fstat(get->fd, &st) == 0 && st.st_size == 0)
+	if (get->part_is_ours && fstat(get->fd, &st) == 0 && st.st_size == 0)
 		unlink(get->part);
 }
 

@@ -19,6 +19,7 @@ typedef struct GsGet {
 	uint8_t sha256[GS_SHA256_BYTES];
 	char *output;
 	char *part;
+	bool part_is_ours; /* locked, and what is found by its name */
 	int fd;
 	GsDigest *digest; /* of bytes 0 .. at */
 	int64_t at;

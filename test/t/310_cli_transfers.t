@@ -2,6 +2,7 @@
 # put and get of the command line client, through breaks, full and absent devices, damaged bytes and awkward files.
 use GroupShare::Test;
 use GroupShare::Cli;
+use Fcntl qw(LOCK_EX);
 
 my $MIB = 1 << 20;
 my $cs  = new_control_server(name => 'cs1');
@@ -78,6 +79,16 @@ is(scalar(() = $ann->ask('put', map {"p$_"} 1 .. 45)), 45, 'many files at once')
 my ($member) = grep { $_->{terminal} eq 'ann@example.org' } @{ $bob->ask('groups', 'Ours')->{members} };
 is(scalar(grep { $_->{name} =~ /^p\d+$/ } @{ $member->{shares} }), 45, 'all are shown, over several pages');
 is(scalar(grep { $_->{name} =~ /^p\d+$/ } @{ $ann->ask('ls')->{shares} }), 45, 'and by ls');
+
+# A part file that another get has just begun.
+my $begun = "$bob->{cwd}/twice." . substr($sha256, 0, 16) . '.part';
+spit($begun, '', 0600);
+open my $held, '+<', $begun or die $!;
+flock $held, LOCK_EX or die $!;
+is($bob->refusal('get', 'ann@example.org', 'film.mkv', '-o', 'twice')->{exit}, 5, 'what another get is writing is left to it');
+ok(-e $begun, 'also when nothing is in it yet');
+close $held;
+ok($bob->ask('get', 'ann@example.org', 'film.mkv', '-o', 'twice'), 'and gone on with when that has ended') or diag($bob->{said});
 
 # A part of an earlier get is continued: the device sends only the rest.
 my $part = "$bob->{cwd}/again." . substr($sha256, 0, 16) . '.part';
