@@ -52,10 +52,10 @@ static GsPlan find_plan = {
 /* A large copy over a slow line takes longer than one reservation lives. The device gives up what makes no progress, so
  * what it is still told to fetch may go on. By SKIP LOCKED, since the caller holds its ledger row already. */
 static GsPlan extend_plan = {
-	.sql = "UPDATE groupshare.reservation SET expires_at = now() + $2 * interval '1 second' WHERE object IN"
-		   " (SELECT r.object FROM groupshare.reservation r WHERE r.object = $1 AND r.state = 'live'"
+	.sql = "UPDATE groupshare.reservation SET expires_at = now() + $2 * interval '1 second' WHERE object = ANY"
+		   " (ARRAY(SELECT r.object FROM groupshare.reservation r WHERE r.object = $1 AND r.state = 'live'"
 		   "   AND r.expires_at BETWEEN now() AND now() + $2 / 2 * interval '1 second'"
-		   "   FOR NO KEY UPDATE SKIP LOCKED)",
+		   "   FOR NO KEY UPDATE SKIP LOCKED))",
 	.types = {UUIDOID, INT4OID},
 };
 

@@ -113,14 +113,14 @@ static GsPlan find_page = {
 	{UUIDOID, INT8OID, INT4OID},
 };
 static GsPlan sweep = {
-	"DELETE FROM groupshare.event WHERE id IN (SELECT id FROM groupshare.event"
-	"  WHERE at < now() - make_interval(secs => $1) ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+	"DELETE FROM groupshare.event WHERE id = ANY (ARRAY(SELECT id FROM groupshare.event"
+	"  WHERE at < now() - make_interval(secs => $1) ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))",
 	{FLOAT8OID, INT8OID},
 };
 
 static GsPlan sweep_groups = {
-	"WITH gone AS (DELETE FROM groupshare.group_event WHERE id IN (SELECT id FROM groupshare.group_event"
-	"   WHERE at < now() - make_interval(secs => $1) ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING id),"
+	"WITH gone AS (DELETE FROM groupshare.group_event WHERE id = ANY (ARRAY(SELECT id FROM groupshare.group_event"
+	"   WHERE at < now() - make_interval(secs => $1) ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING id),"
 	" unlinked AS (DELETE FROM groupshare.event_group a USING gone g WHERE a.event_id = g.id)"
 	" SELECT count(*) FROM gone",
 	{FLOAT8OID, INT8OID},

@@ -26,14 +26,14 @@ static GsPlan find_due = {
 	{INT4OID, INT8OID},
 };
 static GsPlan sweep_members = {
-	"DELETE FROM groupshare.membership WHERE group_id = $1 AND terminal_id IN (SELECT terminal_id"
-	"   FROM groupshare.membership WHERE group_id = $1 ORDER BY terminal_id LIMIT $2 FOR UPDATE SKIP LOCKED)",
+	"DELETE FROM groupshare.membership WHERE group_id = $1 AND terminal_id = ANY (ARRAY(SELECT terminal_id"
+	"   FROM groupshare.membership WHERE group_id = $1 ORDER BY terminal_id LIMIT $2 FOR UPDATE SKIP LOCKED))",
 	{UUIDOID, INT8OID},
 	.by_key = true,
 };
 static GsPlan sweep_listed = {
-	"DELETE FROM groupshare.group_listed WHERE group_id = $1 AND identifier IN (SELECT identifier"
-	"   FROM groupshare.group_listed WHERE group_id = $1 ORDER BY identifier LIMIT $2 FOR UPDATE SKIP LOCKED)",
+	"DELETE FROM groupshare.group_listed WHERE group_id = $1 AND identifier = ANY (ARRAY(SELECT identifier"
+	"   FROM groupshare.group_listed WHERE group_id = $1 ORDER BY identifier LIMIT $2 FOR UPDATE SKIP LOCKED))",
 	{UUIDOID, INT8OID},
 	.by_key = true,
 };

@@ -111,18 +111,18 @@ static GsPlan history_plan = {
 };
 
 static GsPlan close_silent_plan = {
-	.sql = "UPDATE groupshare.device_ledger l SET room_class = -1"
-		   " FROM (SELECT device_id FROM groupshare.device_ledger WHERE room_class >= 0"
-		   "         AND reported_at < now() - $1 * report_interval_ms * interval '1 millisecond'"
-		   "       ORDER BY device_id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED) s"
+	.sql = "WITH s AS (SELECT device_id FROM groupshare.device_ledger WHERE room_class >= 0"
+		   "   AND reported_at < now() - $1 * report_interval_ms * interval '1 millisecond'"
+		   "   ORDER BY device_id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)"
+		   " UPDATE groupshare.device_ledger l SET room_class = -1 FROM s"
 		   " WHERE l.device_id = s.device_id",
 	.types = {INT8OID, INT8OID},
 };
 
 static GsPlan forget_plan = {
-	.sql = "DELETE FROM groupshare.device_history WHERE (device_id, hour) IN (SELECT device_id, hour"
-		   " FROM groupshare.device_history WHERE hour < now() - $1 * interval '1 second'"
-		   " ORDER BY hour LIMIT $2 FOR UPDATE SKIP LOCKED)",
+	.sql = "WITH old AS (SELECT device_id, hour FROM groupshare.device_history"
+		   "   WHERE hour < now() - $1 * interval '1 second' ORDER BY hour LIMIT $2 FOR UPDATE SKIP LOCKED)"
+		   " DELETE FROM groupshare.device_history h USING old WHERE h.device_id = old.device_id AND h.hour = old.hour",
 	.types = {INT4OID, INT8OID},
 };
 

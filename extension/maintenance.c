@@ -51,8 +51,8 @@ static GsPlan wake_plan = {
 };
 
 static GsPlan work_plan = {
-	.sql = "DELETE FROM groupshare.device_work WHERE id IN (SELECT id FROM groupshare.device_work"
-		   " WHERE done_at < now() - $2 * interval '1 day' ORDER BY done_at LIMIT $1 FOR UPDATE SKIP LOCKED)",
+	.sql = "DELETE FROM groupshare.device_work WHERE id = ANY (ARRAY(SELECT id FROM groupshare.device_work"
+		   " WHERE done_at < now() - $2 * interval '1 day' ORDER BY done_at LIMIT $1 FOR UPDATE SKIP LOCKED))",
 	.types = {INT8OID, INT4OID},
 };
 

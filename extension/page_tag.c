@@ -57,8 +57,9 @@ static GsPlan keep_tag = {
 	.by_key = true,
 };
 static GsPlan sweep = {
-	"DELETE FROM groupshare.page_change WHERE (subject, xid) IN (SELECT subject, xid FROM groupshare.page_change"
-	"  WHERE at < now() - $2 * interval '1 hour' ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED)",
+	"WITH old AS (SELECT subject, xid FROM groupshare.page_change"
+	"   WHERE at < now() - $2 * interval '1 hour' ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED)"
+	" DELETE FROM groupshare.page_change c USING old WHERE c.subject = old.subject AND c.xid = old.xid",
 	{INT8OID, INT4OID},
 };
 

@@ -116,14 +116,14 @@ static GsPlan hear_own = {
 	.by_key = true,
 };
 static GsPlan mark_told = {
-	"UPDATE groupshare.revocation SET told_at = clock_timestamp() WHERE id IN (SELECT id FROM groupshare.revocation"
-	"  WHERE told_at IS NULL ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED)",
+	"UPDATE groupshare.revocation SET told_at = clock_timestamp() WHERE id = ANY (ARRAY(SELECT id"
+	"  FROM groupshare.revocation WHERE told_at IS NULL ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED))",
 	{INT8OID},
 };
 /* By then the last ticket of that time has expired; a day for what began under one at a device that is away. */
 static GsPlan sweep = {
-	"DELETE FROM groupshare.revocation WHERE id IN (SELECT id FROM groupshare.revocation"
-	"  WHERE told_at < now() - $2 * interval '1 second' ORDER BY told_at LIMIT $1 FOR UPDATE SKIP LOCKED)",
+	"DELETE FROM groupshare.revocation WHERE id = ANY (ARRAY(SELECT id FROM groupshare.revocation"
+	"  WHERE told_at < now() - $2 * interval '1 second' ORDER BY told_at LIMIT $1 FOR UPDATE SKIP LOCKED))",
 	{INT8OID, INT8OID},
 };
 

@@ -76,15 +76,15 @@ static GsPlan update_plan = {
 	{TEXTOID, TEXTOID},
 };
 static GsPlan sweep_codes = {
-	"DELETE FROM groupshare.enrolment_code WHERE terminal_id IN"
-	" (SELECT terminal_id FROM groupshare.enrolment_code WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED)",
+	"DELETE FROM groupshare.enrolment_code WHERE terminal_id = ANY (ARRAY"
+	" (SELECT terminal_id FROM groupshare.enrolment_code WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))",
 	{INT8OID},
 };
 /* A minute more than the challenge lives, for tokens made just before now() of a long transaction. */
 static GsPlan sweep_challenges = {
-	"DELETE FROM groupshare.used_challenge WHERE jti IN"
+	"DELETE FROM groupshare.used_challenge WHERE jti = ANY (ARRAY"
 	" (SELECT jti FROM groupshare.used_challenge WHERE expires_at < now() - interval '1 minute' LIMIT $1"
-	"  FOR UPDATE SKIP LOCKED)",
+	"  FOR UPDATE SKIP LOCKED))",
 	{INT8OID},
 };
 

@@ -2,6 +2,12 @@
 -- What is left of a dissolved group goes once nobody can ask for it any more, piece by piece; what it was stays history.
 \ir fixture/start.psql
 SELECT no_plan();
+-- Whatever the plan: here one that would look into a list more than once, if it could.
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET enable_hashagg = off;
+SET enable_sort = off;
+SET enable_material = off;
 CREATE FUNCTION pg_temp.put_in(g uuid, tag text, n int) RETURNS void LANGUAGE sql AS $$
     INSERT INTO groupshare.terminal (home, identifier, plan) SELECT server_id, $2 || i || '@x.org', 'standard' FROM groupshare.self, generate_series(1, $3) i;
     INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at)

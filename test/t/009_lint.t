@@ -40,6 +40,8 @@ my @broken = (
     [ 'libpq in the shared part', 'daemon/a.c', "/* $spdx */\nPGconn *a;\n", 2 ],
     [ 'SPI in a second file', 'extension/a.c', "/* $spdx */\nint a = SPI_connect();\n", 2 ],
     [ 'libcurl in a second file', 'client/a.c', "/* $spdx */\nint a = curl_easy_perform(0);\n", 2 ],
+    [ 'a list of rows that is not made once', 'extension/a.c', "/* $spdx */\nconst char *a = \"DELETE FROM t WHERE id IN (SELECT id\"\n"
+            . "\t\t\t\t\" FROM t LIMIT 1 FOR UPDATE SKIP LOCKED)\";\n", 2 ],
     [ 'no licence', 'daemon/a.c', "int a;\n", 1 ],
     [ 'a reminder', 'daemon/a.c', "/* $spdx */\n/* " . 'TO' . "DO: later */\n", 2 ],
     [ 'trailing white space', 'test/a.sql', "-- $spdx\nSELECT 1; \n", 2 ],
