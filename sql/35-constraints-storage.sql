@@ -106,3 +106,23 @@ CREATE TRIGGER legal_move BEFORE UPDATE OF state ON groupshare.share_copy
 CREATE TRIGGER legal_move BEFORE UPDATE OF state ON groupshare.reservation
     FOR EACH ROW WHEN (OLD.state <> NEW.state AND OLD.state <> 'live')
     EXECUTE FUNCTION groupshare.refuse_move('a reservation');
+
+-- Nothing of ours deletes shares; a DBA's own DELETE takes what they were charged and what was promised for them along.
+CREATE FUNCTION groupshare.discharge() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'share' THEN
+        UPDATE groupshare.usage SET used_bytes = used_bytes - OLD.size_bytes, shares = shares - 1 WHERE terminal_id = OLD.owner;
+    ELSE
+        UPDATE groupshare.device_ledger SET reserved_bytes = reserved_bytes - OLD.size_bytes
+         WHERE device_id = OLD.device_id AND epoch IS NOT NULL;
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION groupshare.discharge() IS 'trigger: a deleted row is charged and promised no longer';
+
+CREATE TRIGGER discharge AFTER DELETE ON groupshare.share
+    FOR EACH ROW WHEN (OLD.state IN ('pending', 'stored')) EXECUTE FUNCTION groupshare.discharge();
+CREATE TRIGGER discharge AFTER DELETE ON groupshare.reservation
+    FOR EACH ROW WHEN (OLD.state = 'live') EXECUTE FUNCTION groupshare.discharge();

@@ -4,7 +4,7 @@
 BEGIN;
 \ir include/sharing.psql
 \ir include/inventory.psql
-SELECT plan(18);
+SELECT plan(21);
 UPDATE groupshare.plan SET quota_bytes = 10, copies = 2 WHERE name = 'standard';
 
 CREATE FUNCTION pg_temp.room(bytes int) RETURNS text LANGUAGE plpgsql AS $$
@@ -78,6 +78,17 @@ SELECT groupshare.delete_share('ann@example.org', :'pending_share') \g /dev/null
 SELECT is(pg_temp.room(10), 'fits', 'an upload that was given up is not held');
 SELECT throws_ok(format('UPDATE groupshare.share SET held = true WHERE id = %L', (SELECT share FROM groupshare.upload_notice('ann@example.org', 'live', 1))), '23514', NULL,
     'only what is deleted is held');
+
+-- A DBA's own DELETE.
+SELECT used_bytes, shares FROM groupshare.quotas WHERE terminal = 'ann@example.org' \gset before_
+SELECT sum(reserved_bytes) AS reserved FROM groupshare.device_ledger \gset before_
+SELECT pg_temp.store('mid', 'gone', 'gone') \g /dev/null
+SELECT * FROM groupshare.upload_notice('ann@example.org', 'begun', 3) \g /dev/null
+SELECT is(used_bytes, :before_used_bytes + 7::bigint, 'what is stored and what is begun is charged') FROM groupshare.quotas WHERE terminal = 'ann@example.org';
+DELETE FROM groupshare.share WHERE name IN ('gone', 'begun', 'six');
+SELECT results_eq($$ SELECT used_bytes, shares FROM groupshare.quotas WHERE terminal = 'ann@example.org' $$,
+    format('VALUES (%s::bigint, %s)', :before_used_bytes, :before_shares), 'until a DBA deletes the rows; what was deleted before is not charged off again');
+SELECT is(sum(reserved_bytes), :before_reserved::numeric, 'and no bytes are reserved for them') FROM groupshare.device_ledger;
 
 SELECT * FROM finish();
 ROLLBACK;
