@@ -11,4 +11,13 @@ const char *gs_conninfo_check(const char *conninfo);
 /* " keyword='value'" for each of its options, passwords as ***. */
 void gs_conninfo_dump(const char *conninfo, FILE *out);
 
+/* SQL, one text of a connection's first call: the server's end finds out within a minute that ours has gone without a
+ * word, while it waits for us (keepalives) and while it sends (user timeout), instead of keeping the connection for
+ * hours. Of no effect on unix sockets. */
+#define GS_CONNINFO_PROBES                                              \
+	"pg_catalog.set_config('tcp_keepalives_idle', '30', false) || "     \
+	"pg_catalog.set_config('tcp_keepalives_interval', '10', false) || " \
+	"pg_catalog.set_config('tcp_keepalives_count', '3', false) || "     \
+	"pg_catalog.set_config('tcp_user_timeout', '60000', false)"
+
 #endif

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/conninfo.h"
 #include "daemon/log.h"
 #include "gateway/pg_reply.h"
 #include "gateway/pg_socket.h"
@@ -63,7 +64,7 @@ struct GsPgConn {
 
 static const GsPgStatement hello_statement = {
 	.name = "hello",
-	.sql = "SELECT groupshare.api_hello()::text, set_config('statement_timeout', $1, false)",
+	.sql = "SELECT groupshare.api_hello()::text, set_config('statement_timeout', $1, false) || " GS_CONNINFO_PROBES,
 	.params = 1};
 static const GsPgStatement listen_events_statement = {
 	.name = "listen_events", .sql = "LISTEN groupshare_event", .params = 0};

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/conninfo.h"
 #include "daemon/json_text.h"
 
 #define CALL_GRACE_MS 1000                     /* by when this end has given a call up in any case */
@@ -34,10 +35,11 @@ __attribute__((format(printf, 2, 3))) static void call_add(GsCall *call, const c
 	call->used += (size_t)size + 1;
 }
 
-/* What this end has given up must not go on over there: it would hold a connection for as long as a lock is held. */
+/* What this end has given up must not go on over there: it would hold a connection for as long as a lock is held. Nor
+ * may what nobody is at the other end of. */
 void gs_call_limit(GsCall *call, const GsStore *store)
 {
-	call_begin(call, "SELECT pg_catalog.set_config('statement_timeout', $1, false)");
+	call_begin(call, "SELECT pg_catalog.set_config('statement_timeout', $1, false) || " GS_CONNINFO_PROBES);
 	call_add(call, "%" PRId64, store->settings->call_timeout_ms + CALL_GRACE_MS);
 }
 

@@ -2,15 +2,15 @@
 # Packets between a control server and those who need it are dropped, in one direction, the other, both: nothing says that anything is
 # closed. The device keeps what it is given and promises no more than that, is not chosen any more, and settles when the network is
 # back; the gateway answers that it can't, and serves again; what was done without an answer is done at most once. In a network
-# namespace of its own. GS_LONG=1: long enough for a try to connect to be given up.
+# namespace of its own. GS_LONG=1: long enough for a try to connect and for a connection of nobody to be given up.
 use GroupShare::Test;
 use GroupShare::History;
 use GroupShare::Storage;
 
 if (!$ENV{GS_IN_NAMESPACE}) {
     my @inside = qw(unshare --map-current-user --keep-caps --net);
-    my ($status) = run({ command => [ @inside, 'sh', '-c', 'ip link set lo up && nft add table inet probe' ] });
-    plan skip_all => 'no network namespace for this user, or no nft or ip here' if $status;
+    my ($status) = run({ command => [ @inside, 'sh', '-c', 'ip link set lo up && nft add table inet probe && ss -V' ] });
+    plan skip_all => 'no network namespace for this user, or no nft, ip or ss here' if $status;
     $ENV{GS_IN_NAMESPACE} = 1;
     exec @inside, $^X, '-I' . root() . '/test/lib', $0 or die "unshare: $!\n";
 }
@@ -71,6 +71,20 @@ for my $cut ([ 'requests', 'dport' ], [ 'answers', 'sport' ], [ 'both', 'dport',
     cmp_ok($cs->sql(q{SELECT count(*) FROM groupshare.sharing_group WHERE name = :'name'}, name => "made $made"), '<=', 1, "$what back: asked once, done at most once");
 }
 is_deeply([ map { worker_of($_) } $device, $gateway ], \@workers, 'no worker has died of it');
+
+# The server's ends find out by themselves that theirs is gone, in a minute instead of the kernel's two hours, so that no daemon's
+# connections add up over partitions until there are none left.
+my @probes = run_ok(qw(ss -Htno state established sport = :5432)) =~ /timer:\(keepalive,([^,)]+)/g;
+cmp_ok(scalar @probes, '>=', 2, 'connections are probed');
+is_deeply([ grep { !/^[0-9.]+m?s(?:ec)?$/ } @probes ], [], 'within a minute');
+if ($ENV{GS_LONG}) {
+    rules(qw(dport sport));
+    $_->kill9 for $device, $gateway;
+    wait_for(sub { $cs->sql(q{SELECT count(*) FROM pg_stat_activity WHERE usename IN ('d1', 'gateway')}) == 0 }, 'their connections to end', 150);
+    pass('the connections of daemons that have gone without a word end');
+    rules();
+    $device->start;
+}
 is($cs->sql(q{SELECT count(*) FROM groupshare.groups WHERE state <> 'live' OR administrators <> 1}), 0, 'nothing is done halfway');
 is_deeply([ $history->check ], [], 'the history: ' . $history->acknowledged . ' acknowledged, all there and right');
 is($cs->sql('SELECT count(DISTINCT object) = count(DISTINCT share_id) FROM groupshare.share_copy'), 't', 'one object each');
