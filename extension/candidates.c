@@ -173,8 +173,7 @@ static bool fits(Search *search, const pg_uuid_t *device, const char *below)
 	int64 available;
 	bool fit;
 
-	gs_lookup_find(&search->ledgers, &key, 1);
-	if (!gs_lookup_next(&search->ledgers))
+	if (!gs_lookup_at(&search->ledgers, &key, gs_standing_place(device)))
 		return false;
 	available = available_on(search, device);
 	if (available <= search->question->size)

@@ -2,7 +2,9 @@
 /*
  * Index look-ups without the executor. Invariants: the current role's right to read the table (to lock rows of it: to
  * update it) is checked as for a statement; a scan goes by an MVCC snapshot, so that it also takes the predicate locks
- * of SERIALIZABLE; locks on tables stay until the transaction ends.
+ * of SERIALIZABLE. Locks on table and index end with the look-up, as those of PostgreSQL's own look-ups in its catalog
+ * do: a transaction has sixteen of them that cost nothing to others, and all further ones are kept in memory that all
+ * backends fight for. Locks on rows stay.
  *
  * What a GsLookup's names mean is looked up once, and again when anything in the catalog has changed.
  */
@@ -13,6 +15,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
@@ -53,6 +56,7 @@ void gs_lookup_open(GsCursor *cursor, GsLookup *lookup)
 	cursor->index = index_open(lookup->index_oid, AccessShareLock);
 	cursor->row = table_slot_create(cursor->table, NULL);
 	cursor->scan = NULL;
+	cursor->fetch = NULL;
 }
 
 static void end_scan(GsCursor *cursor)
@@ -66,9 +70,11 @@ static void end_scan(GsCursor *cursor)
 void gs_lookup_close(GsCursor *cursor)
 {
 	end_scan(cursor);
+	if (cursor->fetch != NULL)
+		table_index_fetch_end(cursor->fetch);
 	ExecDropSingleTupleTableSlot(cursor->row);
-	index_close(cursor->index, NoLock);
-	table_close(cursor->table, NoLock);
+	index_close(cursor->index, AccessShareLock);
+	table_close(cursor->table, AccessShareLock);
 }
 
 /* The next look-up of the same kind goes on with the scan. */
@@ -100,6 +106,51 @@ bool gs_lookup_next(GsCursor *cursor)
 	return index_getnext_slot(cursor->scan, ForwardScanDirection, cursor->row);
 }
 
+/* The version that the snapshot sees of the row whose index entry points there, if that is the row wanted. The table is
+ * locked: it does not get shorter. */
+static bool is_at(GsCursor *cursor, const GsKey *key, ItemPointerData at)
+{
+	const AttrNumber number = cursor->index->rd_index->indkey.values[0];
+	bool again = false, isnull;
+	Datum value;
+
+	if (cursor->fetch == NULL) {
+		cursor->fetch = table_index_fetch_begin(cursor->table);
+		cursor->blocks = RelationGetNumberOfBlocks(cursor->table);
+	}
+	if (ItemPointerGetBlockNumber(&at) >= cursor->blocks ||
+		!table_index_fetch_tuple(cursor->fetch, &at, GetActiveSnapshot(), cursor->row, &again, NULL))
+		return false;
+	value = slot_getattr(cursor->row, number, &isnull);
+	return !isnull &&
+		   DatumGetBool(OidFunctionCall2Coll(key->compare, cursor->index->rd_indcollation[0], value, key->value));
+}
+
+bool gs_lookup_at(GsCursor *cursor, const GsKey *key, ItemPointer at)
+{
+	ItemPointer tid;
+
+	if (ItemPointerIsValid(at) && is_at(cursor, key, *at))
+		return true;
+	gs_lookup_find(cursor, key, 1);
+	while ((tid = index_getnext_tid(cursor->scan, ForwardScanDirection)) != NULL) {
+		*at = *tid;
+		if (index_fetch_heap(cursor->scan, cursor->row))
+			return true;
+	}
+	return false;
+}
+
+static void keep_row(GsCursor *cursor, bool found)
+{
+	if (found)
+		ExecMaterializeSlot(cursor->row);
+	if (cursor->scan != NULL)
+		index_endscan(cursor->scan);
+	cursor->scan = NULL;
+	gs_plan_thaw();
+}
+
 bool gs_lookup_one(GsCursor *cursor, GsLookup *lookup, const GsKey *keys, int count)
 {
 	bool found;
@@ -108,11 +159,18 @@ bool gs_lookup_one(GsCursor *cursor, GsLookup *lookup, const GsKey *keys, int co
 	gs_plan_freeze();
 	gs_lookup_find(cursor, keys, count);
 	found = gs_lookup_next(cursor);
-	if (found)
-		ExecMaterializeSlot(cursor->row);
-	index_endscan(cursor->scan);
-	cursor->scan = NULL;
-	gs_plan_thaw();
+	keep_row(cursor, found);
+	return found;
+}
+
+bool gs_lookup_one_at(GsCursor *cursor, GsLookup *lookup, const GsKey *key, ItemPointer at)
+{
+	bool found;
+
+	gs_lookup_open(cursor, lookup);
+	gs_plan_freeze();
+	found = gs_lookup_at(cursor, key, at);
+	keep_row(cursor, found);
 	return found;
 }
 

@@ -49,7 +49,9 @@ typedef struct GsCursor {
 	const GsLookup *lookup;
 	Relation table;
 	Relation index;
-	IndexScanDesc scan; /* NULL before the first gs_lookup_find */
+	IndexScanDesc scan;                /* NULL before the first gs_lookup_find */
+	struct IndexFetchTableData *fetch; /* gs_lookup_at's; NULL before */
+	BlockNumber blocks;                /* of the table, then */
 	TupleTableSlot *row;
 } GsCursor;
 
@@ -62,9 +64,15 @@ void gs_lookup_close(GsCursor *cursor);
 void gs_lookup_find(GsCursor *cursor, const GsKey *keys, int count);
 bool gs_lookup_next(GsCursor *cursor);
 
+/* The row that `key` holds for, of a unique index on one column, as gs_lookup_find and gs_lookup_next would find it. In
+ * `at` is kept where its index entry points, and there the row is looked for first: invalid at the first time, or where
+ * it once was, or anywhere. For the same rows over and over: most of a look-up's cost is the index. */
+bool gs_lookup_at(GsCursor *cursor, const GsKey *key, ItemPointer at);
+
 /* The first row that the keys hold for, by a snapshot of now, own changes included. What is not copied out of the row
  * is gone with gs_lookup_close, which the caller owes in any case. */
 bool gs_lookup_one(GsCursor *cursor, GsLookup *lookup, const GsKey *keys, int count);
+bool gs_lookup_one_at(GsCursor *cursor, GsLookup *lookup, const GsKey *key, ItemPointer at);
 
 /* Locks the row as SELECT FOR NO KEY UPDATE does, and reads it anew; the keys must be columns that do not change.
  * False: it is gone, or, by LockWaitSkip, another transaction holds it. */

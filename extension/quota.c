@@ -66,12 +66,13 @@ static GsPlan held_until_plan = {
 	.types = {UUIDOID, INT8OID, INT4OID},
 };
 
-/* The caller owes gs_lookup_close in any case. */
+/* The caller owes gs_lookup_close in any case. Where the row is stays known: the charge follows the first lock. */
 static bool lock_usage(const GsTerminal *terminal, GsCursor *usage)
 {
+	static ItemPointerData at;
 	const GsKey key = GS_KEY_UUID(1, &terminal->id);
 
-	return gs_lookup_one(usage, &usage_lookup, &key, 1) && gs_lookup_lock(usage, LockWaitBlock);
+	return gs_lookup_one_at(usage, &usage_lookup, &key, &at) && gs_lookup_lock(usage, LockWaitBlock);
 }
 
 static bool try_lock(const GsTerminal *terminal)

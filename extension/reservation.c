@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
+#include "ids.h"
 #include "ledger.h"
 #include "placement.h"
 #include "plan.h"
@@ -121,7 +122,7 @@ static GsAllocation *record(const GsQuestion *question, const GsPlace *place, co
 	GsAllocation *allocation = palloc0(sizeof(*allocation));
 	const Datum home = UUIDPGetDatum(server);
 
-	allocation->object = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum)0));
+	allocation->object = gs_id_new();
 	allocation->expires_at = GetCurrentTransactionStartTimestamp() + gs_reservation_lifetime_s * USECS_PER_SEC;
 	allocation->device = place->device;
 	allocation->device_name = place->device_name;

@@ -61,7 +61,7 @@ static Outcome reserve(const GsQuestion *question, const pg_uuid_t *id, LockWait
 	Outcome outcome = OBJECTED;
 	GsCursor ledger;
 
-	if (gs_lookup_one(&ledger, &gs_standing_ledger, &key, 1) && !objects(question, &ledger)) {
+	if (gs_lookup_one_at(&ledger, &gs_standing_ledger, &key, gs_standing_place(id)) && !objects(question, &ledger)) {
 		if (!gs_lookup_lock(&ledger, wait))
 			outcome = HELD;
 		else if (promise(question, &ledger))

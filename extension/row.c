@@ -174,6 +174,7 @@ static bool insert_row(Write *write)
 		!ExecBRInsertTriggers(write->estate, write->result, write->row))
 		return false;
 	check(write, CMD_INSERT);
+	gs_references_hold(&write->kept->references, write->result->ri_TrigDesc, write->row);
 	simple_table_tuple_insert(write->relation, write->row);
 	ExecARInsertTriggers(write->estate, write->result, write->row, write_indexes(write, false), write->capture);
 	return true;

@@ -70,7 +70,7 @@ static IndexInfo *describe_index(Oid oid)
 	foreach (cell, info->ii_Expressions)
 		info->ii_ExpressionsState =
 			lappend(info->ii_ExpressionsState, ExecInitExpr(expression_planner(lfirst(cell)), NULL));
-	index_close(index, NoLock);
+	index_close(index, RowExclusiveLock);
 	return info;
 }
 
@@ -124,6 +124,7 @@ static GsTableKept *learn(const GsTable *table, Relation relation)
 	learn_checks(kept, relation);
 	learn_indexes(kept, relation);
 	learn_conditions(kept);
+	gs_references_learn(&kept->references, &kept->result, relation);
 	MemoryContextSwitchTo(caller);
 	return kept;
 }

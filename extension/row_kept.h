@@ -11,6 +11,7 @@
 #include "nodes/execnodes.h"
 
 #include "row.h"
+#include "row_keys.h"
 
 typedef struct GsColumn {
 	bool given;
@@ -30,6 +31,7 @@ typedef struct GsTableKept {
 	GsColumn *columns;    /* by attribute */
 	ResultRelInfo result; /* without what is of one call */
 	Oid *indexes;         /* of result.ri_IndexRelationInfo */
+	GsReferences references;
 } GsTableKept;
 
 /* Is it of the catalog as it is now? */

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "postgres.h"
 
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
 #include "standing.h"
+
+#define PLACES_MAX 4096
 
 GsLookup gs_standing_ledger = {
 	.table = "device_ledger",
@@ -26,4 +31,31 @@ GsStanding gs_standing_of(const GsCursor *ledger)
 		.high_water_percent = gs_lookup_int32(ledger, GS_LEDGER_HIGH_WATER, 0),
 		.headroom = gs_lookup_int64(ledger, GS_LEDGER_HEADROOM, -1),
 	};
+}
+
+/* Where each device's row was found last. */
+typedef struct Place {
+	pg_uuid_t device;
+	ItemPointerData at;
+} Place;
+
+static HTAB *places;
+
+ItemPointer gs_standing_place(const pg_uuid_t *device)
+{
+	HASHCTL control = {.keysize = sizeof(pg_uuid_t), .entrysize = sizeof(Place), .hcxt = CacheMemoryContext};
+	Place *place;
+	bool known;
+
+	if (places != NULL && hash_get_num_entries(places) >= PLACES_MAX &&
+		hash_search(places, device, HASH_FIND, NULL) == NULL) {
+		hash_destroy(places);
+		places = NULL;
+	}
+	if (places == NULL)
+		places = hash_create("groupshare devices", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	place = hash_search(places, device, HASH_ENTER, &known);
+	if (!known)
+		ItemPointerSetInvalid(&place->at);
+	return &place->at;
 }

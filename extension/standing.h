@@ -29,6 +29,9 @@ enum {
 };
 extern GsLookup gs_standing_ledger;
 
+/* Where a device's ledger row is, for gs_lookup_at; good until the next call. */
+ItemPointer gs_standing_place(const pg_uuid_t *device);
+
 /* Of the row that the cursor stands on. */
 GsStanding gs_standing_of(const GsCursor *ledger);
 

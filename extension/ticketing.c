@@ -15,6 +15,7 @@
 #include "utils/fmgrprotos.h"
 
 #include "errcodes.h"
+#include "ids.h"
 #include "lookup.h"
 #include "plan.h"
 #include "reply.h"
@@ -158,6 +159,7 @@ bool gs_ticketing_try(const GsTicketScope *scope, GsDesignation *designation)
 	const TimestampTz now = GetCurrentTransactionStartTimestamp() / USECS_PER_SEC * USECS_PER_SEC;
 	Signer signer;
 	char *server, *jti;
+	pg_uuid_t id;
 
 	if (!find_device(scope->device, &signer) || !find_key(scope->device, &signer))
 		return false;
@@ -165,7 +167,8 @@ bool gs_ticketing_try(const GsTicketScope *scope, GsDesignation *designation)
 	server = gs_reply_uuid_text(&signer.server);
 	designation->url = psprintf("%s/v1/objects/%s", signer.url, gs_reply_uuid_text(scope->object));
 	designation->expires_at = now + gs_ticket_lifetime_s * USECS_PER_SEC;
-	jti = gs_reply_uuid_text(DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum)0)));
+	id = gs_id_new();
+	jti = gs_reply_uuid_text(&id);
 	/* Made last: nothing raises between the making of the claims and the signer, which frees them. */
 	designation->ticket =
 		gs_session_sign("gs-ticket", signer.kid, signer.key, make_claims(scope, server, jti, unix_s(now)));

@@ -14,6 +14,7 @@
 
 #include "access.h"
 #include "errcodes.h"
+#include "ids.h"
 #include "lookup.h"
 #include "placement.h"
 #include "plan.h"
@@ -140,8 +141,8 @@ static void match_share(const GsRequest *request, KnownShare *share, const GsNot
 static KnownShare *make_share(const GsRequest *request, const GsNotice *notice)
 {
 	const GsTerminal *owner = request->terminal;
-	const Datum id = DirectFunctionCall1(gen_random_uuid, (Datum)0);
-	const Datum values[] = {id,
+	const pg_uuid_t id = gs_id_new();
+	const Datum values[] = {UUIDPGetDatum(&id),
 							UUIDPGetDatum(&owner->home),
 							UUIDPGetDatum(&owner->id),
 							CStringGetTextDatum(notice->name),
@@ -154,7 +155,7 @@ static KnownShare *make_share(const GsRequest *request, const GsNotice *notice)
 	gs_quota_charge(owner, notice->size);
 	if (!gs_row_insert(&share_table, values, nulls))
 		elog(ERROR, "a trigger has left the share out");
-	share->id = *DatumGetUUIDP(id);
+	share->id = id;
 	share->size = notice->size;
 	share->sha256 = notice->sha256;
 	share->stored = false;

@@ -8,9 +8,7 @@
 
 static size_t bucket_of(const GsUuid *object)
 {
-	char digits[4] = {object->text[0], object->text[1], object->text[2], '\0'};
-
-	return strtoul(digits, NULL, 16) % GS_ACTIVE_BUCKETS;
+	return gs_uuid_place(object) % GS_ACTIVE_BUCKETS;
 }
 
 GsActive *gs_active_find(const GsActiveTable *table, const GsUuid *object)

@@ -177,7 +177,7 @@ void gs_disk_name(const GsUuid *object, bool sidecar, char name[GS_DISK_NAME_MAX
 
 int gs_disk_shard(const GsDisk *disk, const GsUuid *object, bool create)
 {
-	char name[3] = {object->text[0], object->text[1], '\0'};
+	const char *name = object->text + GS_UUID_TEXT - 2;
 	int fd;
 
 	if (create)
@@ -206,7 +206,7 @@ int gs_disk_open_cached(const GsDisk *disk, const GsUuid *object, bool sidecar)
 	char path[GS_DISK_NAME_MAX + 3];
 	long fd;
 
-	snprintf(path, sizeof(path), "%.2s/%s%s", object->text, object->text, sidecar ? ".json" : "");
+	snprintf(path, sizeof(path), "%s/%s%s", object->text + GS_UUID_TEXT - 2, object->text, sidecar ? ".json" : "");
 	fd = syscall(SYS_openat2, disk->objects, path, &how, sizeof(how)); /* glibc has no name for it */
 	return fd >= 0 ? (int)fd : -errno;
 }

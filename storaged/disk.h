@@ -10,7 +10,7 @@
  *   journal/OBJECT.json      sidecar of an object that is stored but not yet acknowledged by its control server
  *   quarantine/OBJECT[.json] a damaged object, not served (quarantine.h)
  *   scrub                    how far the scrub is
- *   objects/ab/OBJECT        stored bytes; ab = the first two characters
+ *   objects/ab/OBJECT        stored bytes; ab = the last two characters
  *   objects/ab/OBJECT.json   its sidecar, once acknowledged
  *
  * Every file is opened relative to a directory descriptor, O_NOFOLLOW, by a name made of a checked GsUuid. All

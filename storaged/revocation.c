@@ -7,9 +7,7 @@
 
 static size_t bucket_of(const GsUuid *id)
 {
-	char digits[4] = {id->text[0], id->text[1], id->text[2], '\0'};
-
-	return strtoul(digits, NULL, 16) % GS_REVOCATION_BUCKETS;
+	return gs_uuid_place(id) % GS_REVOCATION_BUCKETS;
 }
 
 static bool same_scope(const GsRevocation *a, const GsRevocation *b)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * The scrub; see scrub.h. One job at a time, each of at most STEP_BYTES; after it the timer waits for as long as the
- * rate wants. Objects come in the order of their ids, 256 directories one after the other, whose names are read once
- * each. What seems damaged is handed to damage.c, which looks again under a claim: an object that is being deleted has
- * lost its data, too. Objects whose sidecar is still in the journal come with the next pass.
+ * rate wants. 256 directories come one after the other, the objects of each in the order of their ids; a directory's
+ * names are read once. What seems damaged is handed to damage.c, which looks again under a claim: an object that is
+ * being deleted has lost its data, too. Objects whose sidecar is still in the journal come with the next pass.
  */
 #include "storaged/scrub.h"
 
@@ -38,7 +38,7 @@ struct GsScrub {
 	/* The pass */
 	int64_t begun_s;
 	unsigned shard; /* SHARDS: through */
-	GsUuid after;   /* objects up to this one are done; "" at the beginning of a pass */
+	GsUuid after;   /* the directory's objects up to this one are done; "" at its beginning */
 	unsigned unkept;
 	/* The directory under way */
 	GsUuid *names;
@@ -249,6 +249,7 @@ static void next_shard(GsScrub *scrub)
 	scrub->names = NULL;
 	scrub->name_count = scrub->name_at = 0;
 	scrub->listed = false;
+	scrub->after = (GsUuid){{0}};
 	scrub->shard++;
 	if (scrub->shard == SHARDS)
 		keep_place(scrub);

@@ -21,7 +21,5 @@ bool gs_uuid_parse(const char *text, GsUuid *uuid)
 
 unsigned gs_uuid_place(const GsUuid *uuid)
 {
-	const char digits[4] = {uuid->text[0], uuid->text[1], uuid->text[2], '\0'};
-
-	return (unsigned)strtoul(digits, NULL, 16);
+	return (unsigned)strtoul(uuid->text + GS_UUID_TEXT - 3, NULL, 16);
 }

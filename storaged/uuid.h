@@ -23,7 +23,8 @@ static inline bool gs_uuid_equal(const GsUuid *a, const GsUuid *b)
 	return memcmp(a->text, b->text, sizeof(a->text)) == 0;
 }
 
-/* Three of its digits: a place in a table by identifier, 0 to 4095, as good as random when the identifier is. */
+/* Its last three digits: a place in a table by identifier, 0 to 4095. They are random; the first ones of a UUID of
+ * version 7 are the time. */
 unsigned gs_uuid_place(const GsUuid *uuid);
 
 #endif

@@ -2,7 +2,7 @@
 -- Choice of the device: distance, room, avoid, silence, water marks, the network map, and its explanation.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(46);
+SELECT plan(52);
 
 CREATE FUNCTION pg_temp.reason(who text, device text, size bigint) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(e.reason, 'candidate') FROM groupshare.explain_placement(who, size) e WHERE e.device = reason.device $$;
@@ -21,6 +21,33 @@ UPDATE groupshare.terminal SET latitude = 1, longitude = 2 WHERE identifier = 'a
 SELECT results_eq($$ SELECT device, km::int FROM groupshare.nearest_devices('ann@example.org', 100) LIMIT 1 $$, $$ VALUES ('next', 0) $$,
     'a search knows a device''s new name and place at once');
 ROLLBACK TO renamed;
+
+-- Where a device's row lies is remembered. The table gets shorter and its rows change places: each device is still itself.
+SAVEPOINT moved;
+UPDATE groupshare.device SET location = 'us/west' WHERE name = 'near';
+INSERT INTO groupshare.device (id, home, name, login_role, location)
+    SELECT id, server_id, d.name, d.name, 'cn/east/z1' FROM groupshare.self,
+        (SELECT gen_random_uuid(), 'filler' || n FROM generate_series(1, 300) n UNION ALL
+         VALUES ('ffffffff-ffff-4fff-8fff-ffffffffffff'::uuid, 'roomy'), ('00000000-0000-4000-8000-000000000000', 'full')) d (id, name);
+UPDATE groupshare.device_ledger SET epoch = 10, url = 'https://d.test', capacity_bytes = 100000, announced_at = now(), reported_at = now(),
+    free_bytes = CASE name WHEN 'roomy' THEN 50000 ELSE 5 END WHERE name IN ('roomy', 'full');
+INSERT INTO groupshare.device_key (device_id, key, created_at)
+    SELECT id, groupshare.random_key(), now() - interval '1 s' FROM groupshare.device WHERE name IN ('roomy', 'full');
+SELECT is(device, 'roomy', 'the one with room') FROM groupshare.upload_notice('ann@example.org', 'before', 100);
+SELECT is(pg_temp.reason('ann@example.org', 'full', 4), 'candidate', 'both are looked at');
+CREATE TEMP TABLE kept AS SELECT * FROM groupshare.device_ledger WHERE name NOT LIKE 'filler%';
+TRUNCATE groupshare.device_ledger;
+INSERT INTO groupshare.device_ledger SELECT * FROM kept ORDER BY name;
+SELECT is(device, 'roomy', 'in a shorter table') FROM groupshare.upload_notice('ann@example.org', 'shorter', 100);
+SELECT is(pg_temp.reason('ann@example.org', 'full', 4), 'candidate', 'both again');
+TRUNCATE kept;
+INSERT INTO kept SELECT * FROM groupshare.device_ledger;
+TRUNCATE groupshare.device_ledger;
+INSERT INTO groupshare.device_ledger SELECT * FROM kept ORDER BY name DESC;
+SELECT is(device, 'roomy', 'in another order') FROM groupshare.upload_notice('ann@example.org', 'order', 100);
+SELECT results_eq($$ SELECT name, reserved_bytes::bigint FROM groupshare.device_ledger WHERE name IN ('roomy', 'full') ORDER BY name $$,
+    $$ VALUES ('full', 0::bigint), ('roomy', 300) $$, 'the bytes are promised there');
+ROLLBACK TO moved;
 
 -- Two equally near devices, one with three times the space: drawn by it, and repeatably so.
 SAVEPOINT equals;

@@ -3,7 +3,7 @@
 -- what a DBA adds to the tables, and from the moment on that it is added.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(34);
+SELECT plan(44);
 
 SELECT pg_temp.announce(d, 90000, 10) FROM unnest(ARRAY['near', 'mid', 'far']) d \g /dev/null
 CREATE FUNCTION pg_temp.notice(name text, size bigint DEFAULT 10, who text DEFAULT 'ann@example.org') RETURNS uuid LANGUAGE sql
@@ -116,14 +116,41 @@ SELECT lives_ok($$ SELECT pg_temp.notice('fails') $$, 'and what failed leaves no
 -- Foreign keys
 CREATE FUNCTION pg_temp.elsewhere() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.device_id := gen_random_uuid(); RETURN NEW; END $$;
 CREATE TRIGGER a BEFORE INSERT ON groupshare.share_copy FOR EACH ROW EXECUTE FUNCTION pg_temp.elsewhere();
-SELECT throws_ok($$ SELECT pg_temp.notice('nowhere') $$, '23503', NULL, 'a foreign key');
+SELECT throws_ok($$ SELECT pg_temp.notice('nowhere') $$, '23503',
+    'insert or update on table "share_copy" violates foreign key constraint "share_copy_device_id_fkey"', 'a foreign key');
 DROP TRIGGER a ON groupshare.share_copy;
 CREATE TABLE allowed (size bigint PRIMARY KEY);
 INSERT INTO allowed SELECT size_bytes FROM groupshare.reservation UNION VALUES (77);
 ALTER TABLE groupshare.reservation ADD COLUMN size bigint GENERATED ALWAYS AS (size_bytes) STORED REFERENCES allowed;
 SELECT lives_ok($$ SELECT pg_temp.notice('allowed', 77) $$, 'a DBA''s foreign key');
 SELECT throws_ok($$ SELECT pg_temp.notice('not allowed', 78) $$, '23503', NULL, 'that is not met');
+SELECT lives_ok($$ SELECT pg_temp.notice('allowed again', 77) $$, 'and is met again');
 ALTER TABLE groupshare.reservation DROP COLUMN size;
+CREATE TABLE allowed_int (size int PRIMARY KEY);
+INSERT INTO allowed_int SELECT size FROM allowed;
+ALTER TABLE groupshare.reservation ADD COLUMN size bigint GENERATED ALWAYS AS (size_bytes) STORED REFERENCES allowed_int;
+SELECT lives_ok($$ SELECT pg_temp.notice('of another type', 77) $$, 'one to a column of another type');
+SELECT throws_ok($$ SELECT pg_temp.notice('of another type, not allowed', 78) $$, '23503', NULL, 'that is not met');
+ALTER TABLE groupshare.reservation DROP COLUMN size;
+ALTER TABLE groupshare.reservation ADD COLUMN size bigint GENERATED ALWAYS AS (nullif(size_bytes, 79)) STORED
+    REFERENCES allowed DEFERRABLE INITIALLY DEFERRED;
+SELECT lives_ok($$ SELECT pg_temp.notice('nothing', 79) $$, 'one of nothing');
+SELECT lives_ok($$ SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED $$, 'which holds');
+SAVEPOINT deferred;
+SELECT lives_ok($$ SELECT pg_temp.notice('later', 78) $$, 'one that is checked later');
+SELECT throws_ok($$ SET CONSTRAINTS ALL IMMEDIATE $$, '23503', NULL, 'is checked then');
+ROLLBACK TO deferred;
+ALTER TABLE groupshare.reservation DROP COLUMN size;
+ALTER TABLE groupshare.share ADD COLUMN self uuid GENERATED ALWAYS AS (id) STORED REFERENCES groupshare.share (id);
+SELECT lives_ok($$ SELECT pg_temp.notice('itself') $$, 'one to its own table');
+ALTER TABLE groupshare.share DROP COLUMN self;
+ALTER TABLE groupshare.reservation ADD COLUMN upper text GENERATED ALWAYS AS (location) STORED;
+CREATE TABLE places (a text COLLATE "C", b bigint, UNIQUE (b, a));
+INSERT INTO places SELECT DISTINCT location, size_bytes FROM groupshare.reservation;
+ALTER TABLE groupshare.reservation ADD FOREIGN KEY (upper, size_bytes) REFERENCES places (a, b);
+SELECT lives_ok($$ SELECT pg_temp.notice('two columns', 77) $$, 'one of two columns, in another order than the index');
+SELECT throws_ok($$ SELECT pg_temp.notice('two columns, not allowed', 78) $$, '23503', NULL, 'that is not met');
+ALTER TABLE groupshare.reservation DROP COLUMN upper;
 
 -- Rights, and transactions that only read
 CREATE ROLE rows_owner;

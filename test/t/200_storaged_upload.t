@@ -28,7 +28,7 @@ for my $size (0, 1, 300_000) {
         "$size bytes: the answer");
     is(share_state($upload), 'stored', "$size bytes: the control server knows");
     settled($device);
-    my $shard = 'objects/' . substr $upload->{object}, 0, 2;
+    my $shard = 'objects/' . substr $upload->{object}, -2;
     is(slurp("$device->{root}/$shard/$upload->{object}"), $content, "$size bytes: on disk");
     my $sidecar = json_decode(slurp("$device->{root}/$shard/$upload->{object}.json"));
     is_deeply(

@@ -49,7 +49,7 @@ sub object_on {
 }
 sub path_on {
     my ($device, $object) = @_;
-    return "$device->{root}/objects/" . substr($object, 0, 2) . "/$object";
+    return "$device->{root}/objects/" . substr($object, -2) . "/$object";
 }
 sub same_bytes {
     my ($upload, $file, $what) = @_;

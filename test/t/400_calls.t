@@ -330,7 +330,7 @@ sub sweep_start {
         $history->heard($u, put($u, $u->{file}));
         $faults->disarm;
         $device->kill9;
-        few_directories(substr $u->{object}, 0, 2);
+        few_directories(substr $u->{object}, -2);
         $faults->arm(%{$arm}, first => $n, only => $o{entry} ? $u->{object} : '');
         my $started = eval { $device->start };
         my ($count, $hits, $what) = $faults->disarm;

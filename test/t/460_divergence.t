@@ -20,7 +20,7 @@ $history->load_end;
 settled($device);
 is($history->acknowledged, scalar @uploads, 'all are stored');
 
-sub path { my ($object) = @_; return "$device->{root}/objects/" . substr($object, 0, 2) . "/$object" }
+sub path { my ($object) = @_; return "$device->{root}/objects/" . substr($object, -2) . "/$object" }
 
 sub flip {
     my ($path) = @_;
@@ -64,6 +64,7 @@ my @objects;
 for my $from (@rowless) {
     my $object = substr($from->{object}, 0, 24) . sprintf 'abcd%08x', scalar @objects;
     push @objects, $object;
+    mkdir path($object) =~ s{/[^/]+\z}{}r;
     spit(path($object), slurp(path($from->{object})));
     spit(path($object) . '.json', slurp(path($from->{object}) . '.json') =~ s/$from->{object}/$object/r);
 }

@@ -18,7 +18,7 @@ $bob->type('join', 'Ours');
 sub first_copy {
     my ($share) = @_;
     my ($device, $object) = split /\|/, $cs->sql(q{SELECT device || '|' || substring(url from '[^/]*$') FROM groupshare.download_notice('bob@example.org', :'s'::uuid)}, s => $share);
-    return ($device, $object, "$device{$device}{root}/objects/" . substr($object, 0, 2) . "/$object");
+    return ($device, $object, "$device{$device}{root}/objects/" . substr($object, -2) . "/$object");
 }
 
 for my $case ([ 'in order', 3, [] ], [ 'by ranges', 80, [] ], [ 'to a descriptor', 3, [ '-o', '-' ] ]) {

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * A row referred to counts as held when it is visible by a snapshot of now and either this transaction has inserted it
+ * (nobody else sees it, and deleting it here checks what refers to it) or it could be locked as FOR KEY SHARE does, at
+ * its latest version.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "plan.h"
+#include "row_keys.h"
+
+/* How column `i` (from 0) of the index is compared with the column that refers to it; false: not as it is stored. */
+static bool learn_column(GsReference *reference, const ForeignKeyCacheInfo *key, Relation relation, Relation index,
+						 int i)
+{
+	for (int k = 0; k < key->nkeys; k++) {
+		const Oid type = TupleDescAttr(RelationGetDescr(relation), key->conkey[k] - 1)->atttypid;
+
+		if (key->confkey[k] != index->rd_index->indkey.values[i])
+			continue;
+		if (getBaseType(type) != index->rd_opcintype[i] ||
+			get_op_opfamily_strategy(key->conpfeqop[k], index->rd_opfamily[i]) != BTEqualStrategyNumber)
+			return false;
+		reference->columns[i] = key->conkey[k];
+		ScanKeyEntryInitialize(&reference->keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
+							   index->rd_indcollation[i], get_opcode(key->conpfeqop[k]), (Datum)0);
+		return true;
+	}
+	return false;
+}
+
+static bool learn_reference(GsReference *reference, const ForeignKeyCacheInfo *key, Relation relation)
+{
+	Relation index = index_open(reference->index, AccessShareLock);
+	bool known = index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+				 index->rd_index->indnkeyatts == key->nkeys && get_rel_relkind(key->confrelid) == RELKIND_RELATION &&
+				 key->confrelid != RelationGetRelid(relation);
+
+	reference->table = key->confrelid;
+	reference->count = key->nkeys;
+	for (int i = 0; known && i < key->nkeys; i++)
+		known = learn_column(reference, key, relation, index, i);
+	index_close(index, AccessShareLock);
+	return known;
+}
+
+static bool is_check(const Trigger *trigger)
+{
+	return trigger->tgfoid == F_RI_FKEY_CHECK_INS && TRIGGER_FOR_INSERT(trigger->tgtype) && !trigger->tgdeferrable &&
+		   OidIsValid(trigger->tgconstrindid);
+}
+
+void gs_references_learn(GsReferences *references, const ResultRelInfo *result, Relation relation)
+{
+	const TriggerDesc *triggers = result->ri_TrigDesc;
+
+	if (triggers == NULL)
+		return;
+	references->list = palloc0(sizeof(GsReference) * triggers->numtriggers);
+	for (int i = 0; i < triggers->numtriggers; i++) {
+		const Trigger *trigger = &triggers->triggers[i];
+		GsReference *reference = &references->list[references->count];
+		ListCell *cell;
+
+		if (!is_check(trigger))
+			continue;
+		*reference = (GsReference){.trigger = i, .type = trigger->tgtype, .index = trigger->tgconstrindid};
+		foreach (cell, RelationGetFKeyList(relation)) {
+			const ForeignKeyCacheInfo *key = lfirst(cell);
+
+			if (key->conoid == trigger->tgconstraint && learn_reference(reference, key, relation)) {
+				references->count++;
+				break;
+			}
+		}
+	}
+}
+
+static bool is_own(TupleTableSlot *row)
+{
+	bool shared;
+	HeapTuple tuple = ExecFetchSlotHeapTuple(row, false, &shared);
+
+	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+}
+
+static bool lock(Relation table, TupleTableSlot *row)
+{
+	ItemPointerData at = row->tts_tid;
+	TM_FailureData failure;
+
+	return table_tuple_lock(table, &at, GetActiveSnapshot(), row, GetCurrentCommandId(false), LockTupleKeyShare,
+							LockWaitBlock, TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS, &failure) == TM_Ok;
+}
+
+static bool hold(const GsReference *reference, const ScanKeyData *keys)
+{
+	Relation table = table_open(reference->table, RowShareLock);
+	Relation index = index_open(reference->index, AccessShareLock);
+	TupleTableSlot *row = table_slot_create(table, NULL);
+	IndexScanDesc scan;
+	bool held;
+
+	gs_plan_freeze();
+	scan = index_beginscan(table, index, GetActiveSnapshot(), reference->count, 0);
+	index_rescan(scan, unconstify(ScanKeyData *, keys), reference->count, NULL, 0);
+	held = index_getnext_slot(scan, ForwardScanDirection, row) && (is_own(row) || lock(table, row));
+	ExecDropSingleTupleTableSlot(row);
+	index_endscan(scan);
+	gs_plan_thaw();
+	index_close(index, AccessShareLock);
+	table_close(table, NoLock);
+	return held;
+}
+
+static bool holds(const GsReference *reference, TupleTableSlot *row)
+{
+	ScanKeyData keys[INDEX_MAX_KEYS];
+
+	for (int i = 0; i < reference->count; i++) {
+		bool isnull;
+
+		keys[i] = reference->keys[i];
+		keys[i].sk_argument = slot_getattr(row, reference->columns[i], &isnull);
+		if (isnull)
+			return false;
+	}
+	return hold(reference, keys);
+}
+
+void gs_references_hold(const GsReferences *references, TriggerDesc *triggers, TupleTableSlot *row)
+{
+	for (int i = 0; i < references->count; i++) {
+		const GsReference *reference = &references->list[i];
+
+		triggers->triggers[reference->trigger].tgtype =
+			holds(reference, row) ? reference->type & ~TRIGGER_TYPE_INSERT : reference->type;
+	}
+}
