@@ -24,6 +24,7 @@ typedef struct Line {
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static const char *log_program = "groupshare";
 static GsLogLevel log_level = GS_LOG_INFO;
+static char log_pid[16];
 
 /* Lines on their way; only of the thread that asked for it. */
 static _Thread_local bool holding;
@@ -34,6 +35,11 @@ void gs_log_init(const char *program, GsLogLevel level)
 {
 	log_program = program;
 	log_level = level;
+}
+
+void gs_log_process(void)
+{
+	snprintf(log_pid, sizeof(log_pid), "%d", (int)getpid());
 }
 
 static void line_put(Line *line, const char *text, size_t size)
@@ -117,19 +123,6 @@ static void line_time(Line *line)
 	line_pair(line, "ts", text);
 }
 
-/* A child's is another one. */
-static void line_pid(Line *line)
-{
-	static _Thread_local pid_t of;
-	static _Thread_local char text[16];
-	pid_t pid = getpid();
-
-	if (pid != of)
-		snprintf(text, sizeof(text), "%d", (int)pid);
-	of = pid;
-	line_pair(line, "pid", text);
-}
-
 static void write_all(const char *text, size_t size)
 {
 	size_t done = 0;
@@ -182,7 +175,7 @@ void gs_log(GsLogLevel level, const char *request_id, const char *msg, ...)
 	line_time(&line);
 	line_pair(&line, "level", level_names[level]);
 	line_pair(&line, "prog", log_program);
-	line_pid(&line);
+	line_pair(&line, "pid", log_pid);
 	if (request_id != NULL)
 		line_pair(&line, "req", request_id);
 	line_pair(&line, "msg", msg);

@@ -18,6 +18,8 @@ void gs_log_hold(bool on);
 void gs_log_flush(void);
 
 void gs_log_init(const char *program, GsLogLevel level);
+/* For main and the child of a fork, before there are threads: lines say this process's number, and none asks for it. */
+void gs_log_process(void);
 
 /*
  * ts=… level=… prog=… pid=… [req=…] msg="…" then key=value pairs: `keys` are alternating const char *key, *value, ended

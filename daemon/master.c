@@ -138,6 +138,7 @@ static int fork_worker(Master *master, int index)
 	pid = fork();
 	if (pid == 0) {
 		close(pair[0]);
+		gs_log_process();
 		exit(worker_process(master, index, pair[1]));
 	}
 	close(pair[1]);

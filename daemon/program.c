@@ -69,6 +69,7 @@ int gs_program_main(const GsProgram *program, int argc, char **argv)
 	void *settings;
 
 	gs_log_init(program->name, GS_LOG_INFO);
+	gs_log_process();
 	if (parse(argc, argv, &arguments) < 0) {
 		usage(program, stderr);
 		return 2;

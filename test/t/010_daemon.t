@@ -430,6 +430,8 @@ subtest 'metrics and log' => sub {
 	curl($tls, '/pid?ticket=canary', '-H', 'authorization: Bearer canary');
 	my $log = slurp($tls->{log});
 	like($log, qr/msg=request method=GET path=\/pid status=200 complete=yes bytes=\d+ received=0 duration_ms=\d+ peer=127\.0\.0\.1$/m);
+	my %logged = map { $_ => 1 } $log =~ /^ts=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=info prog=\S+ pid=(\d+) req=\S+ msg=request method=GET path=\/pid /mg;
+	is(join(' ', sort keys %logged), join(' ', sort map { s/\s//gr } keys %pids), 'each worker logs its own number');
 	unlike($log, qr/canary/, 'no secret in the log');
 	unlike($log, qr/broken length|open handles/);
 };
