@@ -131,7 +131,12 @@ SELECT is(pg_temp.with_room('near', 'lose'), NULL::bigint, 'nor does another kin
 SELECT groupshare.cancel_job(:job), groupshare.undrain_device('near') \g /dev/null
 SELECT groupshare.delete_share(owner, id) FROM groupshare.shares WHERE state = 'stored' \g /dev/null
 SELECT pg_temp.report(name, 10000) FROM groupshare.devices \g /dev/null
-SELECT pg_temp.store('near', 'many' || n, 'x') FROM generate_series(1, 1003) n \g /dev/null
+WITH many AS (
+    INSERT INTO groupshare.share (home, owner, name, size_bytes, sha256, state, stored_at)
+        SELECT home, id, 'many' || n, 1, sha256('x'), 'stored', now() FROM groupshare.terminal, generate_series(1, 1003) n WHERE identifier = 'ann@example.org'
+        RETURNING id, home)
+INSERT INTO groupshare.share_copy (home, share_id, device_id, state, stored_at)
+    SELECT many.home, many.id, d.id, 'stored', now() FROM many, groupshare.device d WHERE d.name = 'near';
 SELECT pg_temp.report('mid', 502), pg_temp.report('far', 502) \g /dev/null
 SELECT is(pg_temp.dry('near'),
     '1002 of 1003 copies, 1002 of 1003 bytes; 1 and 1: no room: of the 3 nearest devices: 2 filled by the copies before it, 1 avoided', 'each copy once');

@@ -166,7 +166,7 @@ is($bob->refusal('get', 'ann@example.org', 'film.mkv', '-o', 'gone')->{exit}, 4,
 
 # Memory does not depend on the size: less address space than the file has bytes is enough.
 SKIP: {
-    skip 'AddressSanitizer needs all address space', 2 if build() =~ /asan/;
+    skip 'AddressSanitizer needs all address space', 2 if sanitized();
     for my $command ([ 'get', 'ann@example.org', 'big', '-o', 'small-memory', $bob ], [ 'put', $big, '--as', 'small-memory', $ann ]) {
         my $who = pop @{$command};
         ($status, $out, $err) = run({

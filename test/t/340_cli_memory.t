@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: PostgreSQL
 # Neither the client's memory nor the device's grows with a file: at most 16 MiB over that for a small one; of 4 GiB with GS_LONG=1.
+# Under the sanitizers, which keep what is freed, nothing is said of memory; the bytes come all the same.
 use GroupShare::Test;
 use GroupShare::Cli;
 use GroupShare::Storage;
 use Time::HiRes qw(sleep);
-
-plan skip_all => 'AddressSanitizer keeps memory' if build() =~ /asan/;
 
 my $MIB    = 1 << 20;
 my $size   = ($ENV{GS_LONG} ? 4096 : 96) * $MIB;
@@ -97,9 +96,10 @@ for my $each (grep { in_part($_->[0]) || $_->[0] eq 'put' } @ways) {
     }
     cmp_ok($peak{small}, '>', 1000, "$way: memory was seen");
     my $said = "$way: $peak{small} KiB, with " . $size / $MIB . " MiB $peak{large} KiB; the device after the first file $early, now $peak{device}";
+    tell_soak($said);
+    next if sanitized();
     cmp_ok($peak{large} - $peak{small}, '<=', $GROWTH, "$way: at most 16 MiB more") or diag($said);
     cmp_ok($peak{device} - $early, '<=', $GROWTH, "$way: nor does the device take more") or diag($said);
-    tell_soak($said);
 }
 
 done_testing;

@@ -66,7 +66,7 @@ for my $round (1 .. $rounds) {
     } else {
         ok(eval { wait_for(sub { descriptors() <= $idle }, 'descriptors', 10) }, "no descriptor stays: $idle, " . descriptors());
         # AddressSanitizer keeps what is freed.
-        cmp_ok($now, '<', ($early + (build() =~ /asan/ ? 256 * 1024 : 0)) * 1.15 + 2048, "memory: $early KiB after the first round, now $now KiB");
+        cmp_ok($now, '<', ($early + (sanitized() ? 256 * 1024 : 0)) * 1.15 + 2048, "memory: $early KiB after the first round, now $now KiB");
     }
 }
 tell_soak("$vanished clients vanished, " . $history->acknowledged . ' stayed and were acknowledged');

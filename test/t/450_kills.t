@@ -7,14 +7,13 @@ use GroupShare::Faults;
 use GroupShare::History;
 use GroupShare::Storage;
 
-plan skip_all => 'a preloaded object and the sanitizers want the same place' if build() =~ /asan/;
 my $LONG   = $ENV{GS_LONG};
 my $SIZE   = 100_000;
 my $cs     = new_control_server(name => 'cs1');
 my $faults = GroupShare::Faults->new;
 my $device = add_device(
     servers  => [$cs], name => 'd1', location => 'eu/a', start => 0,
-    settings => { storage => { report_interval_ms => 200, receipt_wait_ms => 1000, scrub_rate_bytes => 0 } });
+    settings => { storage => { report_interval_ms => sanitized() ? 1000 : 200, receipt_wait_ms => 1000, scrub_rate_bytes => 0 } });
 $device->{env} = $faults->env($device->{root});
 $device->start;
 my $ann     = new_owner($cs, 'ann@example.org');

@@ -7,8 +7,6 @@ use GroupShare::Faults;
 use GroupShare::Storage;
 use Errno qw(EIO);
 
-plan skip_all => 'a preloaded object and the sanitizers want the same place' if build() =~ /asan/;
-
 my $cs     = new_control_server(name => 'cs1');
 my $faults = GroupShare::Faults->new;
 my $device = add_device(servers => [$cs], name => 'd1', location => 'eu/a', start => 0);

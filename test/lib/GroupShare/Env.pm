@@ -15,13 +15,24 @@ use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use GroupShare::Process qw(run_ok spit);
 
-our @EXPORT_OK = qw(root build pg_program program run_dir scratch once tls_dir pg_template);
+our @EXPORT_OK = qw(root build sanitized preload pg_program program run_dir scratch once tls_dir pg_template);
 
 my ($made, $scratches) = ('', 0);
 
 sub root { return $ENV{GS_ROOT} ||= abs_path(dirname(__FILE__) . '/../../..') }
 sub build { return $ENV{GS_BUILD} ||= root() . '/build' }
 sub program { return build() . "/$_[0]" }
+
+# Was it built with the sanitizers (make asan)?
+sub sanitized { return build() =~ m{/asan$} }
+
+# LD_PRELOAD for our programs, with these libraries before the C library: behind the sanitizers' runtime, which must be the first. It then
+# asks the libraries for files and time, but allocates by itself.
+sub preload {
+    my (@libraries) = @_;
+    my @runtime = sanitized() ? run_ok('ldd', program('groupshare-storaged')) =~ m{^\s*lib\w*san\.so\S* => (\S+)}mg : ();
+    return join ':', @runtime, @libraries;
+}
 
 # A program of the private PostgreSQL tree, in which the extension is installed.
 sub pg_program {

@@ -12,7 +12,7 @@ package GroupShare::Faults;
 use strict;
 use warnings;
 use Carp qw(croak);
-use GroupShare::Env qw(program scratch);
+use GroupShare::Env qw(preload program scratch);
 use GroupShare::Process qw(spit);
 
 my @CALLS   = qw(open read write sync rename unlink allocate stat mkdir sync_dir malloc library);
@@ -34,7 +34,7 @@ sub files { return join ' ', @CALLS[ 0 .. 9 ] }
 sub env {
     my ($self, $root) = @_;
     return {
-        LD_PRELOAD => program('test/faults.so'), GS_FAULTS_CONTROL => $self->{file}, GS_FAULTS_ROOT => $root };
+        LD_PRELOAD => preload(program('test/faults.so')), GS_FAULTS_CONTROL => $self->{file}, GS_FAULTS_ROOT => $root };
 }
 
 sub _put {

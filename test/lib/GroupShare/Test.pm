@@ -7,7 +7,7 @@ package GroupShare::Test;
 use strict;
 use warnings;
 use Exporter qw(import);
-use GroupShare::Env qw(root build program pg_program scratch tls_dir);
+use GroupShare::Env qw(root build sanitized preload program pg_program scratch tls_dir);
 use GroupShare::Http qw(http http_begin http_finish json_encode json_decode uri_escape);
 use GroupShare::Process qw(run run_ok slurp spit wait_for);
 use GroupShare::System;
@@ -15,7 +15,7 @@ use GroupShare::Terminal;
 use Test::More;
 
 our @EXPORT = (
-    qw(root build program pg_program scratch tls_dir http http_begin http_finish json_encode json_decode uri_escape),
+    qw(root build sanitized preload program pg_program scratch tls_dir http http_begin http_finish json_encode json_decode uri_escape),
     qw(run run_ok slurp spit wait_for is_reply is_problem time_is_up tell_soak in_part first_number seeded),
     @GroupShare::System::EXPORT, @GroupShare::Terminal::EXPORT, @Test::More::EXPORT);
 
