@@ -2,6 +2,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "miscadmin.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -27,6 +28,8 @@ uint64 gs_catalog_state(void)
 		CacheRegisterSyscacheCallback(PROCOID, row_changed, (Datum)0);
 		CacheRegisterSyscacheCallback(TYPEOID, row_changed, (Datum)0);
 		CacheRegisterSyscacheCallback(CONSTROID, row_changed, (Datum)0);
+		CacheRegisterSyscacheCallback(AUTHOID, row_changed, (Datum)0);
+		CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, row_changed, (Datum)0);
 		state = 1;
 	}
 	return state;
@@ -48,4 +51,18 @@ AttrNumber gs_catalog_column(Oid relation, const char *table, const char *column
 	if (number == InvalidAttrNumber)
 		elog(ERROR, "groupshare.%s has no column %s", table, column);
 	return number;
+}
+
+void gs_catalog_require(GsRight *right, Oid table, const char *name, AclMode mode)
+{
+	const uint64 known = gs_catalog_state();
+	const Oid user = GetUserId();
+	AclResult result;
+
+	if (right->known == known && right->user == user && right->table == table && right->mode == mode)
+		return;
+	result = pg_class_aclcheck(table, user, mode);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_TABLE, name);
+	*right = (GsRight){known, user, table, mode};
 }

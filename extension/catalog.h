@@ -8,7 +8,10 @@
 
 #include "postgres.h"
 
-/* Changes whenever a table, index, function, type or constraint has, as far as this backend has heard. Never 0. */
+#include "utils/acl.h"
+
+/* Changes whenever a table, index, function, type, constraint, role or membership of a role has, as far as this backend
+ * has heard. Never 0. */
 uint64 gs_catalog_state(void);
 
 /* A table or index of schema groupshare; an error when there is none. */
@@ -16,5 +19,17 @@ Oid gs_catalog_relation(const char *name);
 
 /* The number of a table's column; an error when there is none. `table` is for the message. */
 AttrNumber gs_catalog_column(Oid relation, const char *table, const char *column);
+
+/* A right that was asked for and there: of which state of the catalog, whose, to what. */
+typedef struct GsRight {
+	uint64 known;
+	Oid user;
+	Oid table;
+	AclMode mode;
+} GsRight;
+
+/* Raises when the current role may not do that with a table. Kept in `right`, zero at first, until the catalog changes.
+ */
+void gs_catalog_require(GsRight *right, Oid table, const char *name, AclMode mode);
 
 #endif

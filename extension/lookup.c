@@ -14,9 +14,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "miscadmin.h"
 #include "storage/bufmgr.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -39,18 +37,10 @@ static void learn(GsLookup *lookup)
 	lookup->known = state;
 }
 
-static void require(const GsLookup *lookup, AclMode mode)
-{
-	AclResult result = pg_class_aclcheck(lookup->table_oid, GetUserId(), mode);
-
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_TABLE, lookup->table);
-}
-
 void gs_lookup_open(GsCursor *cursor, GsLookup *lookup)
 {
 	learn(lookup);
-	require(lookup, ACL_SELECT);
+	gs_catalog_require(&lookup->may_read, lookup->table_oid, lookup->table, ACL_SELECT);
 	cursor->lookup = lookup;
 	cursor->table = table_open(lookup->table_oid, AccessShareLock);
 	cursor->index = index_open(lookup->index_oid, AccessShareLock);
@@ -183,7 +173,7 @@ bool gs_lookup_lock(GsCursor *cursor, LockWaitPolicy wait)
 	TM_FailureData failure;
 	TM_Result result;
 
-	require(cursor->lookup, ACL_UPDATE);
+	gs_catalog_require(&cursor->lookup->may_lock, cursor->lookup->table_oid, cursor->lookup->table, ACL_UPDATE);
 	gs_plan_freeze();
 	result = table_tuple_lock(cursor->table, &at, GetActiveSnapshot(), cursor->row, GetCurrentCommandId(false),
 							  LockTupleNoKeyExclusive, wait, flags, &failure);

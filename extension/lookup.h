@@ -18,6 +18,8 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "catalog.h"
+
 #define GS_LOOKUP_COLUMNS 16
 #define GS_LOOKUP_KEYS 4
 
@@ -26,7 +28,8 @@ typedef struct GsLookup {
 	const char *table;
 	const char *index;
 	const char *columns[GS_LOOKUP_COLUMNS + 1]; /* ended by NULL */
-	uint64 known;                               /* of which state of the catalog what follows is */
+	GsRight may_read, may_lock;
+	uint64 known; /* of which state of the catalog what follows is */
 	Oid table_oid;
 	Oid index_oid;
 	AttrNumber numbers[GS_LOOKUP_COLUMNS];
@@ -46,7 +49,7 @@ typedef struct GsKey {
 #define GS_KEY_TRUE(column) ((GsKey){(column), BTEqualStrategyNumber, F_BOOLEQ, BoolGetDatum(true)})
 
 typedef struct GsCursor {
-	const GsLookup *lookup;
+	GsLookup *lookup;
 	Relation table;
 	Relation index;
 	IndexScanDesc scan;                /* NULL before the first gs_lookup_find */

@@ -17,7 +17,6 @@
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -37,14 +36,12 @@ typedef struct Write {
 	TransitionCaptureState *capture;
 } Write;
 
-static Relation open_table(const GsTable *table, AclMode mode)
+static Relation open_table(GsTable *table, AclMode mode)
 {
 	Oid oid = gs_row_is_known(table) ? table->kept->oid : gs_catalog_relation(table->name);
-	AclResult result = pg_class_aclcheck(oid, GetUserId(), mode);
 
 	PreventCommandIfReadOnly(mode == ACL_INSERT ? "INSERT" : "UPDATE");
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_TABLE, table->name);
+	gs_catalog_require(&table->right, oid, table->name, mode);
 	return table_open(oid, RowExclusiveLock);
 }
 
@@ -59,15 +56,6 @@ static List *range_table(const GsTableKept *kept, Relation relation, AclMode mod
 	entry->rellockmode = RowExclusiveLock;
 	*(mode == ACL_INSERT ? &entry->insertedCols : &entry->updatedCols) = kept->named;
 	return list_make1(entry);
-}
-
-static void open_indexes(ResultRelInfo *result, const GsTableKept *kept)
-{
-	result->ri_IndexRelationDescs = palloc(sizeof(Relation) * Max(result->ri_NumIndices, 1));
-	for (int i = 0; i < result->ri_NumIndices; i++) {
-		result->ri_IndexRelationDescs[i] = index_open(kept->indexes[i], RowExclusiveLock);
-		result->ri_IndexRelationInfo[i]->ii_AmCache = NULL;
-	}
 }
 
 static void begin(Write *write, GsTable *table, CmdType command)
@@ -88,7 +76,7 @@ static void begin(Write *write, GsTable *table, CmdType command)
 	result->ri_RelationDesc = write->relation;
 	if (result->ri_TrigDesc != NULL)
 		result->ri_TrigFunctions = palloc0(sizeof(FmgrInfo) * result->ri_TrigDesc->numtriggers);
-	open_indexes(result, write->kept);
+	result->ri_IndexRelationDescs = palloc0(sizeof(Relation) * Max(result->ri_NumIndices, 1));
 	write->estate->es_opened_result_relations = list_make1(result);
 	write->row = MakeSingleTupleTableSlot(write->kept->descriptor, &TTSOpsVirtual);
 	AfterTriggerBeginQuery();
@@ -159,10 +147,26 @@ static void check(Write *write, CmdType command)
 	ExecConstraints(write->result, write->row, write->estate);
 }
 
+/* Those whose condition holds for the row; the others are neither written nor read. */
+static void open_indexes(Write *write)
+{
+	ExprContext *context = GetPerTupleExprContext(write->estate);
+
+	context->ecxt_scantuple = write->row;
+	for (int i = 0; i < write->result->ri_NumIndices; i++) {
+		IndexInfo *info = write->result->ri_IndexRelationInfo[i];
+
+		info->ii_AmCache = NULL;
+		if (ExecQual(info->ii_PredicateState, context))
+			write->result->ri_IndexRelationDescs[i] = index_open(write->kept->indexes[i], RowExclusiveLock);
+	}
+}
+
 static List *write_indexes(Write *write, bool update)
 {
 	if (write->result->ri_NumIndices == 0)
 		return NIL;
+	open_indexes(write);
 	return ExecInsertIndexTuples(write->result, write->row, write->estate, update, false, NULL, NIL);
 }
 

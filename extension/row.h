@@ -18,6 +18,7 @@ typedef struct GsTable {
 	const char *name;
 	const char *columns[GS_ROW_COLUMNS + 1]; /* ended by NULL */
 	struct GsTableKept *kept;
+	GsRight right;
 } GsTable;
 
 /* Inserts a row: one value a column (nulls[i] == 'n' is NULL, nulls may be NULL for none), the other columns get their

@@ -3,7 +3,7 @@
 -- what a DBA adds to the tables, and from the moment on that it is added.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(44);
+SELECT plan(48);
 
 SELECT pg_temp.announce(d, 90000, 10) FROM unnest(ARRAY['near', 'mid', 'far']) d \g /dev/null
 CREATE FUNCTION pg_temp.notice(name text, size bigint DEFAULT 10, who text DEFAULT 'ann@example.org') RETURNS uuid LANGUAGE sql
@@ -167,6 +167,18 @@ GRANT INSERT ON groupshare.reservation TO rows_owner;
 REVOKE UPDATE ON groupshare.usage FROM rows_owner;
 SELECT throws_ok($$ SELECT pg_temp.notice('no right') $$, '42501', NULL, 'without the right to update');
 GRANT UPDATE ON groupshare.usage TO rows_owner;
+REVOKE SELECT ON groupshare.membership FROM rows_owner;
+SELECT throws_ok($$ SELECT pg_temp.notice('no right') $$, '42501', NULL, 'without the right to read');
+CREATE ROLE rows_readers;
+GRANT SELECT ON groupshare.membership TO rows_readers;
+GRANT rows_readers TO rows_owner;
+SELECT lives_ok($$ SELECT pg_temp.notice('group') $$, 'with a right of a group role');
+REVOKE rows_readers FROM rows_owner;
+SELECT throws_ok($$ SELECT pg_temp.notice('no group') $$, '42501', NULL, 'and no longer in it');
+GRANT SELECT ON groupshare.membership TO rows_owner;
+ALTER FUNCTION :notice_function OWNER TO rows_readers;
+SELECT throws_ok($$ SELECT pg_temp.notice('another') $$, '42501', NULL, 'a right is its holder''s only');
+ALTER FUNCTION :notice_function OWNER TO rows_owner;
 SAVEPOINT reading;
 SET LOCAL transaction_read_only = on;
 SELECT throws_ok($$ SELECT pg_temp.notice('reads') $$, '25006', NULL, 'in a transaction that only reads');
