@@ -19,13 +19,11 @@ latency() {
     done | sort -n | head -1
 }
 
-# In steady state, the best of the rounds: the first seconds, in which each connection plans its statements, do not count.
+# In steady state: the first seconds, in which each connection plans its statements, do not count.
 rate() { # script clients
-    for ((i = 0; i < rounds; i++)); do
-        "$bin/pgbench" -n -M prepared -c "$2" -j 2 -P 1 -T $((seconds + 3)) -f "$1" 2>&1 >/dev/null |
-            awk -v errors="$dir/errors" '$1 != "progress:" { print >> errors } $1 == "progress:" && $2 > 3.5 { sum += $4; n++ }
-                 END { printf "%d\n", sum / n }'
-    done | sort -rn | head -1
+    "$bin/pgbench" -n -M prepared -c "$2" -j 2 -P 1 -T $((seconds + 3)) -f "$1" 2>&1 >/dev/null |
+        awk -v errors="$dir/errors" '$1 != "progress:" { print >> errors } $1 == "progress:" && $2 > 3.5 { sum += $4; n++ }
+             END { printf "%d\n", sum / n }'
 }
 
 cat > "$dir/search.sql" <<'SQL'
@@ -74,7 +72,10 @@ SQL
 UPDATE public.bench_row SET reserved = reserved + 1 WHERE id = :n AND free - reserved >= 1;
 SQL
         sed -i "s/:devices/$devices/" "$dir/update.sql"
-        place=$(rate "$dir/place.sql" 64) update=$(rate "$dir/update.sql" 64)
+        place=0 update=0 # in turns, and all rounds count: the machine is not the same from one to the next
+        for ((i = 0; i < rounds; i++)); do
+            place=$((place + $(rate "$dir/place.sql" 64) / rounds)) update=$((update + $(rate "$dir/update.sql" 64) / rounds))
+        done
         printf '%9s: notices %s, bare UPDATE %s: %s (goal 0.5)\n' $devices "$place" "$update" "$(ratio "$place" "$update")"
     done
 }

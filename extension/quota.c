@@ -120,10 +120,11 @@ static Account read_account(const GsTerminal *terminal, const GsCursor *usage)
 	const GsKey key = GS_KEY_TEXT(1, CStringGetTextDatum(terminal->plan));
 	Account account = {.used = gs_lookup_int64(usage, USAGE_BYTES, 0),
 					   .shares = gs_lookup_int32(usage, USAGE_SHARES, 0)};
+	static ItemPointerData at; /* mostly the same plan as the last time */
 	GsCursor plan;
 	bool held_counts;
 
-	if (!gs_lookup_one(&plan, &plan_lookup, &key, 1))
+	if (!gs_lookup_one_at(&plan, &plan_lookup, &key, &at))
 		elog(ERROR, "plan \"%s\" of terminal %s is gone", terminal->plan, terminal->identifier);
 	account.max_object = gs_lookup_int64(&plan, PLAN_MAX_OBJECT, PG_INT64_MAX);
 	account.quota = gs_lookup_int64(&plan, PLAN_QUOTA, PG_INT64_MAX);

@@ -183,8 +183,9 @@ static GsTerminal *find_terminal(const char *identifier, bool *revoked)
 static bool read_plan(GsTerminal *terminal)
 {
 	const GsKey key = GS_KEY_TEXT(1, CStringGetTextDatum(terminal->plan));
+	static ItemPointerData at; /* mostly the same plan as the last time */
 	GsCursor cursor;
-	bool sharing = gs_lookup_one(&cursor, &plan_lookup, &key, 1) && gs_lookup_bool(&cursor, 1);
+	bool sharing = gs_lookup_one_at(&cursor, &plan_lookup, &key, &at) && gs_lookup_bool(&cursor, 1);
 
 	if (sharing)
 		terminal->transfer_rate = gs_lookup_int64(&cursor, 2, 0);

@@ -180,6 +180,7 @@ static bool insert_row(Write *write)
 	check(write, CMD_INSERT);
 	gs_references_hold(&write->kept->references, write->result->ri_TrigDesc, write->row);
 	simple_table_tuple_insert(write->relation, write->row);
+	gs_references_note(RelationGetRelid(write->relation), &write->row->tts_tid);
 	ExecARInsertTriggers(write->estate, write->result, write->row, write_indexes(write, false), write->capture);
 	return true;
 }

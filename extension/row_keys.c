@@ -16,6 +16,7 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -23,6 +24,8 @@
 
 #include "plan.h"
 #include "row_keys.h"
+
+#define INSERTED 4
 
 /* How column `i` (from 0) of the index is compared with the column that refers to it; false: not as it is stored. */
 static bool learn_column(GsReference *reference, const ForeignKeyCacheInfo *key, Relation relation, Relation index,
@@ -37,6 +40,7 @@ static bool learn_column(GsReference *reference, const ForeignKeyCacheInfo *key,
 			get_op_opfamily_strategy(key->conpfeqop[k], index->rd_opfamily[i]) != BTEqualStrategyNumber)
 			return false;
 		reference->columns[i] = key->conkey[k];
+		reference->referred[i] = key->confkey[k];
 		ScanKeyEntryInitialize(&reference->keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
 							   index->rd_indcollation[i], get_opcode(key->conpfeqop[k]), (Datum)0);
 		return true;
@@ -108,22 +112,70 @@ static bool lock(Relation table, TupleTableSlot *row)
 							LockWaitBlock, TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS, &failure) == TM_Ok;
 }
 
-static bool hold(const GsReference *reference, const ScanKeyData *keys)
+static bool matches(const GsReference *reference, ScanKeyData *keys, TupleTableSlot *row)
+{
+	for (int i = 0; i < reference->count; i++) {
+		bool isnull;
+		Datum value = slot_getattr(row, reference->referred[i], &isnull);
+
+		if (isnull ||
+			!DatumGetBool(FunctionCall2Coll(&keys[i].sk_func, keys[i].sk_collation, value, keys[i].sk_argument)))
+			return false;
+	}
+	return true;
+}
+
+/* The rows inserted last. What of it does not hold any more is not visible or not ours. */
+static struct {
+	Oid table;
+	ItemPointerData at;
+} inserted[INSERTED];
+static int next_inserted = 0;
+
+void gs_references_note(Oid table, const ItemPointerData *at)
+{
+	inserted[next_inserted].table = table;
+	inserted[next_inserted].at = *at;
+	next_inserted = (next_inserted + 1) % INSERTED;
+}
+
+static bool is_inserted(const GsReference *reference, ScanKeyData *keys, Relation table, TupleTableSlot *row)
+{
+	for (int i = 0; i < INSERTED; i++) {
+		ItemPointer at = &inserted[i].at;
+
+		if (inserted[i].table == reference->table && ItemPointerGetBlockNumber(at) < RelationGetNumberOfBlocks(table) &&
+			table_tuple_fetch_row_version(table, at, GetActiveSnapshot(), row) && is_own(row) &&
+			matches(reference, keys, row))
+			return true;
+	}
+	return false;
+}
+
+static bool find_and_lock(const GsReference *reference, ScanKeyData *keys, Relation table, TupleTableSlot *row)
+{
+	Relation index = index_open(reference->index, AccessShareLock);
+	IndexScanDesc scan = index_beginscan(table, index, GetActiveSnapshot(), reference->count, 0);
+	bool held;
+
+	index_rescan(scan, keys, reference->count, NULL, 0);
+	held = index_getnext_slot(scan, ForwardScanDirection, row) && (is_own(row) || lock(table, row));
+	ExecClearTuple(row);
+	index_endscan(scan);
+	index_close(index, AccessShareLock);
+	return held;
+}
+
+static bool hold(const GsReference *reference, ScanKeyData *keys)
 {
 	Relation table = table_open(reference->table, RowShareLock);
-	Relation index = index_open(reference->index, AccessShareLock);
 	TupleTableSlot *row = table_slot_create(table, NULL);
-	IndexScanDesc scan;
 	bool held;
 
 	gs_plan_freeze();
-	scan = index_beginscan(table, index, GetActiveSnapshot(), reference->count, 0);
-	index_rescan(scan, unconstify(ScanKeyData *, keys), reference->count, NULL, 0);
-	held = index_getnext_slot(scan, ForwardScanDirection, row) && (is_own(row) || lock(table, row));
+	held = is_inserted(reference, keys, table, row) || find_and_lock(reference, keys, table, row);
 	ExecDropSingleTupleTableSlot(row);
-	index_endscan(scan);
 	gs_plan_thaw();
-	index_close(index, AccessShareLock);
 	table_close(table, NoLock);
 	return held;
 }

@@ -21,8 +21,9 @@ typedef struct GsReference {
 	Oid table;   /* referred to */
 	Oid index;
 	int count;
-	AttrNumber columns[INDEX_MAX_KEYS]; /* of the row that refers, in the order of the index */
-	ScanKeyData keys[INDEX_MAX_KEYS];   /* without values */
+	AttrNumber columns[INDEX_MAX_KEYS];  /* of the row that refers, in the order of the index */
+	AttrNumber referred[INDEX_MAX_KEYS]; /* of the row referred to */
+	ScanKeyData keys[INDEX_MAX_KEYS];    /* without values */
 } GsReference;
 
 typedef struct GsReferences {
@@ -37,5 +38,8 @@ void gs_references_learn(GsReferences *references, const ResultRelInfo *result, 
 /* Locks what the row refers to until the transaction ends. The check of each constraint that holds is switched off in
  * `triggers`, a copy of which kept what is of this one row; the others are switched on. */
 void gs_references_hold(const GsReferences *references, TriggerDesc *triggers, TupleTableSlot *row);
+
+/* A row was inserted there: what is written next often refers to it. */
+void gs_references_note(Oid table, const ItemPointerData *at);
 
 #endif

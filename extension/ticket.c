@@ -95,13 +95,12 @@ static int sign(const uint8_t key[GS_TOKEN_KEY_BYTES], const char *text, size_t 
 /* Appends the base64url of the JSON text to `out`, which has room for a whole token. False when it does not fit. */
 static bool append_json(json_t *value, char *out, size_t *size)
 {
-	char *text = json_dumps(value, JSON_COMPACT);
-	size_t length = text == NULL ? 0 : strlen(text);
-	bool fits = text != NULL && *size + GS_BASE64URL_TEXT_SIZE(length) <= GS_TOKEN_MAX_BYTES;
+	char text[GS_TOKEN_MAX_BYTES];
+	size_t length = json_dumpb(value, text, sizeof(text), JSON_COMPACT);
+	bool fits = length > 0 && length <= sizeof(text) && *size + GS_BASE64URL_TEXT_SIZE(length) <= GS_TOKEN_MAX_BYTES;
 
 	if (fits)
 		*size += gs_base64url_encode((const uint8_t *)text, length, out + *size);
-	free(text);
 	return fits;
 }
 

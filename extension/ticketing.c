@@ -21,6 +21,7 @@
 #include "reply.h"
 #include "session.h"
 #include "settings.h"
+#include "standing.h"
 #include "ticket.h"
 #include "ticketing.h"
 
@@ -51,11 +52,12 @@ typedef struct Signer {
 
 static pg_uuid_t this_server(void)
 {
+	static ItemPointerData at;
 	const GsKey key = GS_KEY_TRUE(1);
 	GsCursor cursor;
 	pg_uuid_t server;
 
-	if (!gs_lookup_one(&cursor, &self_lookup, &key, 1))
+	if (!gs_lookup_one_at(&cursor, &self_lookup, &key, &at))
 		elog(ERROR, "the row of groupshare.self is missing");
 	server = gs_lookup_uuid(&cursor, 1);
 	gs_lookup_close(&cursor);
@@ -67,8 +69,8 @@ static bool find_device(const pg_uuid_t *device, Signer *signer)
 {
 	const GsKey key = GS_KEY_UUID(1, device);
 	GsCursor cursor;
-	bool serves = gs_lookup_one(&cursor, &ledger_lookup, &key, 1) && !gs_lookup_isnull(&cursor, LEDGER_EPOCH) &&
-				  !gs_lookup_isnull(&cursor, LEDGER_REPORTED_AT);
+	bool serves = gs_lookup_one_at(&cursor, &ledger_lookup, &key, gs_standing_place(device)) &&
+				  !gs_lookup_isnull(&cursor, LEDGER_EPOCH) && !gs_lookup_isnull(&cursor, LEDGER_REPORTED_AT);
 
 	if (serves) {
 		int64 patience_us = (int64)gs_lookup_int32(&cursor, LEDGER_INTERVAL, 0) * gs_device_silent_intervals * 1000;

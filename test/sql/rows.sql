@@ -3,7 +3,7 @@
 -- what a DBA adds to the tables, and from the moment on that it is added.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(48);
+SELECT plan(50);
 
 SELECT pg_temp.announce(d, 90000, 10) FROM unnest(ARRAY['near', 'mid', 'far']) d \g /dev/null
 CREATE FUNCTION pg_temp.notice(name text, size bigint DEFAULT 10, who text DEFAULT 'ann@example.org') RETURNS uuid LANGUAGE sql
@@ -119,6 +119,15 @@ CREATE TRIGGER a BEFORE INSERT ON groupshare.share_copy FOR EACH ROW EXECUTE FUN
 SELECT throws_ok($$ SELECT pg_temp.notice('nowhere') $$, '23503',
     'insert or update on table "share_copy" violates foreign key constraint "share_copy_device_id_fkey"', 'a foreign key');
 DROP TRIGGER a ON groupshare.share_copy;
+CREATE FUNCTION pg_temp.another() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.object := gen_random_uuid(); RETURN NEW; END $$;
+CREATE TRIGGER a BEFORE INSERT ON groupshare.reservation FOR EACH ROW EXECUTE FUNCTION pg_temp.another();
+SELECT throws_ok($$ SELECT pg_temp.notice('of nothing') $$, '23503',
+    'insert or update on table "reservation" violates foreign key constraint "reservation_object_home_fkey"', 'to a row just inserted');
+DROP TRIGGER a ON groupshare.reservation;
+CREATE FUNCTION pg_temp.take_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM groupshare.share_copy WHERE object = NEW.object; RETURN NEW; END $$;
+CREATE TRIGGER a BEFORE INSERT ON groupshare.reservation FOR EACH ROW EXECUTE FUNCTION pg_temp.take_back();
+SELECT throws_ok($$ SELECT pg_temp.notice('taken back') $$, '23503', NULL, 'to one that was inserted and deleted');
+DROP TRIGGER a ON groupshare.reservation;
 CREATE TABLE allowed (size bigint PRIMARY KEY);
 INSERT INTO allowed SELECT size_bytes FROM groupshare.reservation UNION VALUES (77);
 ALTER TABLE groupshare.reservation ADD COLUMN size bigint GENERATED ALWAYS AS (size_bytes) STORED REFERENCES allowed;
