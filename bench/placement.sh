@@ -59,24 +59,32 @@ cost() {
 }
 
 hot() {
-    echo "Hot devices: notices a second by 64 connections, against a bare guarded UPDATE of the same rows"
+    echo "Hot devices: notices a second by 64 connections, against a bare guarded UPDATE of the same rows, and against one of a"
+    echo "table of as many rows that has three numbers, one index and no trigger"
     for devices in 1 10; do
         psql -Xq -v devices=$devices -v full=0 -f "$here/placement-setup.sql" >/dev/null
         psql -Xq -f "$here/placement-hot.sql" >/dev/null
+        ids=$(psql -XAtc "SELECT array_agg(device_id) FROM groupshare.device_ledger")
         cat > "$dir/place.sql" <<'SQL'
 \set who random(1, 9000)
 SELECT groupshare.upload_notice('t' || :who || '@example.org', 'f' || nextval('bench_name'), 1);
 SQL
-        cat > "$dir/update.sql" <<'SQL'
-\set n random(1, :devices)
+        cat > "$dir/ledger.sql" <<SQL
+\set n random(1, $devices)
+UPDATE groupshare.device_ledger SET reserved_bytes = reserved_bytes + 1
+    WHERE device_id = ('$ids'::uuid[])[:n] AND available_bytes >= 1;
+SQL
+        cat > "$dir/numbers.sql" <<SQL
+\set n random(1, $devices)
 UPDATE public.bench_row SET reserved = reserved + 1 WHERE id = :n AND free - reserved >= 1;
 SQL
-        sed -i "s/:devices/$devices/" "$dir/update.sql"
-        place=0 update=0 # in turns, and all rounds count: the machine is not the same from one to the next
+        place=0 ledger=0 numbers=0 # in turns, and all rounds count: the machine is not the same from one to the next
         for ((i = 0; i < rounds; i++)); do
-            place=$((place + $(rate "$dir/place.sql" 64) / rounds)) update=$((update + $(rate "$dir/update.sql" 64) / rounds))
+            place=$((place + $(rate "$dir/place.sql" 64) / rounds)) ledger=$((ledger + $(rate "$dir/ledger.sql" 64) / rounds))
+            numbers=$((numbers + $(rate "$dir/numbers.sql" 64) / rounds))
         done
-        printf '%9s: notices %s, bare UPDATE %s: %s (goal 0.5)\n' $devices "$place" "$update" "$(ratio "$place" "$update")"
+        printf '%9s: notices %s, UPDATE of the ledger %s: %s (goal 0.5), of numbers %s: %s\n' $devices "$place" \
+            "$ledger" "$(ratio "$place" "$ledger")" "$numbers" "$(ratio "$place" "$numbers")"
     done
 }
 

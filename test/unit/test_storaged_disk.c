@@ -33,7 +33,7 @@ static int set_up(void **state)
 
 	(void)state;
 	strcpy(root, "/tmp/gs-disk-XXXXXX");
-	if (mkdtemp(root) == NULL || !gs_uuid_parse("abcdef01-1111-4222-8333-444444444444", &object) ||
+	if (mkdtemp(root) == NULL || !gs_uuid_parse("01234567-1111-7222-8333-4444444444ab", &object) ||
 		!gs_uuid_parse("5e5e5e5e-1111-4222-8333-444444444444", &server))
 		return -1;
 	return gs_disk_open(&disk, root, error, sizeof(error));
