@@ -39,7 +39,7 @@ like($shown, qr{^\d stored, \d there already, 1 failed\.\r?$}m, 'and a summary')
 # One object a line, for each of several; failures as JSON too.
 my @puts = $ann->ask('put', 'big', 'big');
 is(scalar @puts, 2, 'an object for each file');
-is_deeply([ sort keys %{ $puts[0] } ], [qw(already device name sha256 share size state)], 'of stable members');
+is_deeply([ sort keys %{ $puts[0] } ], [qw(already changed device name sha256 share size state)], 'of stable members');
 is_deeply([ sort keys %{ $ann->refusal('rm', $puts[0]{share}, '00000000-0000-4000-8000-000000000000') } ],
     [qw(code exit exit_code hint message request_id status)], 'a failure likewise');
 
