@@ -58,7 +58,7 @@ BEGIN; SELECT groupshare.leave_group($who, $some); SELECT pg_sleep(random() / 10
 SELECT groupshare.set_share_groups(w, s.id, ARRAY[g]) FROM (SELECT $some AS g, 'w1\@x.org' AS w OFFSET 0) x, groupshare.share s JOIN groupshare.terminal t ON t.id = s.owner WHERE t.identifier = w;
 SELECT groupshare.remove_member('w1\@x.org', $some, $who);
 SQL
-    push @lanes, lane("reader$n$_", "SELECT hear('w$_', $n);\n" x 4) for 1 .. 3;
+    push @lanes, lane("reader$n$_", "SELECT hear('w$_', $n), pg_sleep(random() / 50);\n" x 4) for 1 .. 3;    # as long as the writers, however busy the machine
 }
 $_->wait for @lanes;
 
