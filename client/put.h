@@ -61,8 +61,9 @@ typedef enum GsPutNext {
 /* Opens what want names and sets name, size and, but for a stream, the digest. */
 __attribute__((warn_unused_result)) int gs_put_open(GsPut *put);
 void gs_put_close(GsPut *put);
-/* A file that is not any more what its digest was made of; says so in the box. False: it is unchanged. */
+/* A file that is not any more what its digest was made of; false for a stream. */
 bool gs_put_differs(const GsPut *put);
+/* The same; says so in the box. */
 bool gs_put_has_changed(GsPut *put);
 /*
  * A stream: makes `piece` hold what begins at `at`, which is within the piece or just behind it. LOCAL: it ended too

@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "device_named.h"
 #include "errcodes.h"
 #include "names.h"
 #include "origin.h"
@@ -69,12 +70,6 @@ static GsPlan make_key_plan = {
 	.sql = "INSERT INTO groupshare.device_key (device_id, key) VALUES ($1, groupshare.random_key()) RETURNING kid",
 	.types = {UUIDOID},
 };
-
-static void raise_no_device(const char *name)
-{
-	ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("there is no storage device \"%s\"", name),
-					errhint("SELECT name FROM groupshare.devices lists them.")));
-}
 
 static void check_role(const char *role)
 {
@@ -147,7 +142,7 @@ static Datum change_device(FunctionCallInfo fcinfo, GsPlan *plan, Datum *values,
 	values[0] = CStringGetTextDatum(name);
 	gs_plan_open();
 	if (gs_plan_run(plan, values, nulls, 0) == 0)
-		raise_no_device(name);
+		gs_device_missing(name);
 	gs_audit(NULL, action, name, gs_result_isnull(0, 1) ? NULL : gs_result_jsonb(0, 1));
 	gs_plan_close();
 	PG_RETURN_VOID();
@@ -243,7 +238,7 @@ Datum gs_rotate_device_key(PG_FUNCTION_ARGS)
 
 	gs_plan_open();
 	if (gs_plan_run(&lock_device_plan, by_name, NULL, 0) == 0)
-		raise_no_device(name);
+		gs_device_missing(name);
 	by_id[0] = UUIDPGetDatum(gs_result_uuid(0, 1));
 	gs_plan_run(PG_GETARG_BOOL(1) ? &revoke_keys_plan : &retire_key_plan, by_id, NULL, 0);
 	gs_plan_run(&make_key_plan, by_id, NULL, 0);

@@ -20,9 +20,8 @@
 
 static GsPlan find_due = {
 	"SELECT id FROM groupshare.sharing_group WHERE state = 'dissolved'"
-	"   AND (swept_at IS NULL OR swept_at < dissolved_at) AND dissolved_at < now() - $1 * interval '1 second' ORDER BY "
-	"dissolved_at LIMIT $2"
-	" FOR NO KEY UPDATE SKIP LOCKED",
+	"   AND (swept_at IS NULL OR swept_at < dissolved_at) AND dissolved_at < now() - $1 * interval '1 second'"
+	" ORDER BY dissolved_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
 	{INT4OID, INT8OID},
 };
 static GsPlan sweep_members = {

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 
 #include "device.h"
+#include "device_named.h"
 #include "errcodes.h"
 #include "inventory.h"
 #include "names.h"
@@ -267,8 +268,7 @@ Datum gs_request_inventory(PG_FUNCTION_ARGS)
 
 	gs_plan_open();
 	if (gs_plan_run(&request_plan, (Datum[]){CStringGetTextDatum(name)}, NULL, 0) == 0)
-		ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("there is no storage device \"%s\"", name),
-						errhint("SELECT name FROM groupshare.devices lists them.")));
+		gs_device_missing(name);
 	gs_audit(NULL, "request_inventory", name, NULL);
 	gs_plan_close();
 	PG_RETURN_VOID();

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "copy.h"
+#include "device_named.h"
 #include "errcodes.h"
 #include "plan.h"
 #include "rebalance.h"
@@ -266,8 +267,7 @@ static GsExtent extent(const char *kind, const pg_uuid_t *device)
 static pg_uuid_t *find_device(const char *name)
 {
 	if (gs_plan_run(&find_device_plan, (Datum[]){CStringGetTextDatum(name)}, NULL, 0) == 0)
-		ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("there is no storage device \"%s\"", name),
-						errhint("SELECT name FROM groupshare.devices lists them.")));
+		gs_device_missing(name);
 	return gs_result_uuid(0, 1);
 }
 

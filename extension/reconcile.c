@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 
 #include "copy.h"
+#include "device_named.h"
 #include "errcodes.h"
 #include "plan.h"
 #include "reply.h"
@@ -41,11 +42,6 @@ typedef struct Finding {
 	char *owner; /* without a share, what the disk says */
 	char *name;
 } Finding;
-
-static GsPlan device_plan = {
-	.sql = "SELECT d.id FROM groupshare.device d WHERE d.name = $1",
-	.types = {TEXTOID},
-};
 
 static GsPlan told_plan = {
 	.sql = "SELECT 1 FROM groupshare.inventory WHERE device_id = $1 AND last_ended_at IS NOT NULL AND work_id IS NULL"
@@ -197,10 +193,7 @@ Datum gs_reconcile(PG_FUNCTION_ARGS)
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	InitMaterializedSRF(fcinfo, 0);
 	gs_plan_open();
-	if (gs_plan_run(&device_plan, (Datum[]){CStringGetTextDatum(name)}, NULL, 1) == 0)
-		ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("there is no storage device \"%s\"", name),
-						errhint("SELECT name FROM groupshare.devices lists them.")));
-	device = gs_result_uuid(0, 1);
+	device = gs_device_named(name);
 	mind_outstanding(name, device);
 	count =
 		gs_plan_run(&find_plan,

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "device_named.h"
 #include "errcodes.h"
 #include "placement.h"
 #include "plan.h"
@@ -50,11 +51,6 @@ static GsPlan page_plan = {
 		"   JOIN groupshare.terminal t ON t.id = s.owner JOIN groupshare.plan p ON p.name = t.plan"
 		" WHERE c.device_id = $1 AND c.state = 'stored' AND ($2 IS NULL OR c.object > $2) ORDER BY c.object LIMIT $3",
 	.types = {UUIDOID, UUIDOID, INT8OID},
-};
-
-static GsPlan find_device_plan = {
-	.sql = "SELECT d.id FROM groupshare.device d WHERE d.name = $1",
-	.types = {TEXTOID},
 };
 
 static Copy *read_page(const pg_uuid_t *device, const pg_uuid_t *after, uint64 *count)
@@ -228,10 +224,7 @@ Datum gs_explain_drain(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	gs_plan_open();
-	if (gs_plan_run(&find_device_plan, (Datum[]){CStringGetTextDatum(name)}, NULL, 0) == 0)
-		ereport(ERROR, (errcode(GS_ERR_NOT_FOUND), errmsg("there is no storage device \"%s\"", name),
-						errhint("SELECT name FROM groupshare.devices lists them.")));
-	rehearse_all(gs_result_uuid(0, 1), put_row, fcinfo->resultinfo);
+	rehearse_all(gs_device_named(name), put_row, fcinfo->resultinfo);
 	gs_plan_close();
 	return (Datum)0;
 }

@@ -25,8 +25,8 @@ enum { REPLAY_COLUMNS = 9 };
 /* A share that was placed several times counts once, with its upload's last place. */
 static GsPlan notices_plan = {
 	.sql = "SELECT n.* FROM (SELECT DISTINCT ON (s.id) p.created_at AS at, t.identifier, t.plan, s.id, s.name,"
-		   "     s.size_bytes, p.location, p.latitude IS NOT NULL, coalesce(p.latitude, 0), coalesce(p.longitude, 0), "
-		   "d.name, p.distance"
+		   "     s.size_bytes, p.location, p.latitude IS NOT NULL, coalesce(p.latitude, 0), coalesce(p.longitude, 0),"
+		   "     d.name, p.distance"
 		   "   FROM groupshare.reservation p JOIN groupshare.share_copy c ON c.object = p.object"
 		   "     JOIN groupshare.share s ON s.id = c.share_id JOIN groupshare.terminal t ON t.id = s.owner"
 		   "     JOIN groupshare.device d ON d.id = p.device_id"

@@ -11,9 +11,9 @@
  *
  * Waiting happens in a subtransaction with a lock_timeout, so that giving up leaves the notice whole; the row is then
  * mostly free and written outside of it, which spares a transaction number each time. Waiting is only allowed while no
- * ledger row is held (gs_ledger_held): who waits for the queue holds nothing that a holder of a ledger
- * row can still want, who waits for the row only its device's place in the queue. Nobody who holds a ledger row waits
- * for a queue. So no cycle can arise (the order of ledger rows among themselves: reservation.c).
+ * ledger row is held (gs_ledger_held): who waits for the queue holds nothing that a holder of a ledger row can still
+ * want, who waits for the row only its device's place in the queue. Nobody who holds a ledger row waits for a queue. So
+ * no cycle can arise (the order of ledger rows among themselves: reservation.c).
  */
 #include "postgres.h"
 

@@ -60,8 +60,9 @@ typedef struct GsReply {
 	GsFetchOrder fetches[GS_FETCH_ORDERS_MAX];
 } GsReply;
 
-/* Wake-ups from here on. */
+/* How long the calls of this connection may take over there. */
 void gs_call_limit(GsCall *call, const GsStore *store);
+/* Wake-ups from here on. */
 void gs_call_listen(GsCall *call);
 void gs_call_announce(GsCall *call, const GsStore *store, const GsSpace *space, uint64_t staged_bytes);
 void gs_call_report(GsCall *call, const GsStore *store, const GsSpace *space, uint64_t staged_bytes);
