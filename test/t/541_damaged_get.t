@@ -40,8 +40,10 @@ for my $case ([ 'in order', 3, [] ], [ 'by ranges', 80, [] ], [ 'to a descriptor
         ok($bob->ask('get', 'ann@example.org', $how), "$how: got") or diag($bob->{said});
         is(sha256_file("$bob->{cwd}/$how"), sha256_file($file), 'the right bytes');
     }
-    is_deeply(json_decode($cs->sql(q{SELECT jsonb_build_array(detail ->> 'device', detail ->> 'object', length(detail ->> 'found_sha256'))
-        FROM groupshare.audit_log WHERE action = 'damaged' ORDER BY id DESC LIMIT 1})), [ $device, $object, 64 ], 'the audit tells where');
+    my $told;     # by the device, which the client does not wait for
+    wait_for(sub { $told = $cs->sql(q{SELECT jsonb_build_array(detail ->> 'device', length(detail ->> 'found_sha256'))
+        FROM groupshare.audit_log WHERE action = 'damaged' AND detail ->> 'object' = :'o'}, o => $object) }, 'the damage to be told');
+    is_deeply(json_decode($told), [ $device, 64 ], 'the audit tells where');
     wait_for($two, 'two good copies', 30);
     isnt((first_copy($put->{share}))[1], $object, 'the bad one is served no more');
     unlink "$bob->{cwd}/$how";
