@@ -28,9 +28,9 @@ for my $size (0, 1, 300_000) {
         "$size bytes: the answer");
     is(share_state($upload), 'stored', "$size bytes: the control server knows");
     settled($device);
-    my $shard = 'objects/' . substr $upload->{object}, -2;
-    is(slurp("$device->{root}/$shard/$upload->{object}"), $content, "$size bytes: on disk");
-    my $sidecar = json_decode(slurp("$device->{root}/$shard/$upload->{object}.json"));
+    my $path = stored_path($device, $upload->{object});
+    is(slurp($path), $content, "$size bytes: on disk");
+    my $sidecar = json_decode(slurp("$path.json"));
     is_deeply(
         [ @{$sidecar}{qw(object server size sha256)} ], [ $upload->{object}, $cs->{id}, $size, sha256_hex($content) ],
         "$size bytes: the disk describes itself");

@@ -41,7 +41,7 @@ is(ask($upload)->{headers}{'upload-offset'}, 100, 'is still there after a DELETE
 my $damaged = notice($ann, length $content);
 is_reply(put($damaged, spit(scratch('f') . '/f', $content)), 201, 'an object');
 settled($device);
-truncate "$device->{root}/objects/" . substr($damaged->{object}, -2) . "/$damaged->{object}", 5;
+truncate stored_path($device, $damaged->{object}), 5;
 my $aside = "$device->{root}/quarantine/$damaged->{object}";
 wait_for(sub { -e $aside }, 'it to be found damaged');
 $cs[1]->sql(q{INSERT INTO groupshare.device_work (device_id, kind, object) SELECT id, 'delete', :'object' FROM groupshare.device},

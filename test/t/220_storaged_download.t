@@ -88,7 +88,7 @@ wait_for(sub { http('GET', $device->url . '/metrics')->{body} =~ /^groupshare_st
 pass('a reader that goes away frees its place');
 
 # Damage is never served as good.
-my $path = "$device->{root}/objects/" . substr($upload->{object}, -2) . "/$upload->{object}";
+my $path = stored_path($device, $upload->{object});
 truncate $path, $size - 1 or die $!;
 is_problem(get($get), 500, 'internal', 'a file that has become shorter');
 wait_for(sub { !-e $path }, 'it to be put aside');
@@ -97,7 +97,7 @@ $upload = notice($ann, $size);
 is_reply(put($upload, $file), 201, 'another file');
 settled($device);
 $get  = designation($ann, $upload);
-$path = "$device->{root}/objects/" . substr($upload->{object}, -2) . "/$upload->{object}";
+$path = stored_path($device, $upload->{object});
 unlink $path or die $!;
 is_problem(get($get), 404, 'not_found', 'a file that is gone');
 is_reply(put($upload, $file), 201, 'can be stored again');

@@ -24,7 +24,7 @@ my (@wrong, %killed);
 sub wrong { push @wrong, join ' ', @_; return }
 sub soon { my ($sub) = @_; return eval { wait_for($sub, 'it', 20) } }
 sub files_of { my ($u) = @_; return [ glob "$device->{root}/{staging,journal,quarantine,objects/??}/$u->{object}*" ] }
-sub path_of { my ($u) = @_; return "$device->{root}/objects/" . substr($u->{object}, -2) . "/$u->{object}" }
+sub path_of { my ($u) = @_; return stored_path($device, $u->{object}) }
 sub fresh_upload { my ($u) = $history->notices(1, 1 + int rand 900_000); return $u }
 # What it believes is used of its room, and what is.
 sub believed { return http('GET', $device->url . '/metrics')->{body} =~ /^groupshare_storaged_used_bytes(?:\{[^}]*\})? (\S+)/m ? $1 : 0 }

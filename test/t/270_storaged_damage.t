@@ -21,7 +21,7 @@ sub store {
 }
 sub path {
     my ($name) = @_;
-    return "$device->{root}/objects/" . substr($upload{$name}{object}, -2) . "/$upload{$name}{object}";
+    return stored_path($device, $upload{$name}{object});
 }
 sub flip {
     my ($path, $at) = @_;

@@ -16,7 +16,8 @@ my $part = notice($ann, 1000);
 is(http('PATCH', $part->{url}, token => $part->{ticket}, body => 'x' x 10,
     headers => [ 'upload-offset' => 0, 'content-type' => 'application/partial-upload' ])->{status}, 204, 'an unfinished upload');
 
-sub path { return "$device->{root}/objects/" . substr($_[0], -2) . "/$_[0]" }
+sub path { return stored_path($device, @_) }
+sub make_shard { return mkdir path(@_) =~ s{/[^/]+\z}{}r }
 sub findings {
     wait_for(sub { $cs->sql('SELECT state FROM groupshare.inventories') eq 'done' }, 'the inventory');
     return [ split /\n/, $cs->sql(q{SELECT problem FROM groupshare.inventory_report ORDER BY 1}) ];
@@ -62,7 +63,7 @@ rename "$device->{dir}/kept", path($uploads[5]{object}) . '.json';
 my ($gone, $lost) = map { $_->{object} } @uploads[ 3, 4 ];
 unlink path($gone);
 my $orphan = 'aa0bd2f6-8d3a-4b76-9f00-4dd2e1c5a7b1';
-mkdir "$device->{root}/objects/b1";
+make_shard($orphan);
 spit(path($orphan), 'x' x 1000);
 my $sidecar = slurp(path($lost) . '.json') =~ s/$lost/$orphan/r;
 spit(path($orphan) . '.json', $sidecar);
@@ -78,7 +79,7 @@ $cs->sql(q{DELETE FROM groupshare.share_copy WHERE share_id = :'share'; DELETE F
 my ($by_hand, $strange) = ('bb0bd2f6-8d3a-4b76-9f00-4dd2e1c5a7b1', 'cc0bd2f6-8d3a-4b76-9f00-4dd2e1c5a7b1');
 for my $case ([ $by_hand, qq("name": "\\u001b[2J", "terminal": "$by_hand") ], [ $strange, '"name": [], "terminal": "me"' ]) {
     my ($object, $says) = @{$case};
-    mkdir "$device->{root}/objects/" . substr $object, -2;
+    make_shard($object);
     spit(path($object), 'x' x 1000);
     spit(path($object) . '.json', slurp(path($orphan) . '.json') =~ s/$orphan/$object/r =~ s/, "terminal".*/, $says}/r);
 }

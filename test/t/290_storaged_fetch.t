@@ -47,13 +47,9 @@ sub object_on {
     my ($device, $upload) = @_;
     return $cs->sql(q{SELECT object FROM groupshare.copies WHERE share_id = :'s' AND device = :'d'}, s => $upload->{share}, d => $device->{name});
 }
-sub path_on {
-    my ($device, $object) = @_;
-    return "$device->{root}/objects/" . substr($object, -2) . "/$object";
-}
 sub same_bytes {
     my ($upload, $file, $what) = @_;
-    my $path = path_on($to, object_on($to, $upload));
+    my $path = stored_path($to, object_on($to, $upload));
     return is(sha256_file($path), sha256_file($file), $what);
 }
 my $stored = 0;
@@ -73,7 +69,7 @@ for my $size (5_000_000, 7, 0) {
     same_bytes($upload, $file, "$size bytes: the same");
     in_order("$size bytes");
     settled($from);
-    my ($original, $copy) = map { json_decode(slurp(path_on($_, object_on($_, $upload)) . '.json')) } $from, $to;
+    my ($original, $copy) = map { json_decode(slurp(stored_path($_, object_on($_, $upload)) . '.json')) } $from, $to;
     is_deeply([ @{$copy}{qw(terminal name sha256)} ], [ @{$original}{qw(terminal name sha256)} ], "$size bytes: says whose it is");
     ok($copy->{terminal}, "$size bytes: and does");
 }
@@ -94,7 +90,7 @@ my %killed;
 sub killed_at {
     my ($step) = @_;
     my $upload = store_first($small);
-    my $source = path_on($from, object_on($from, $upload)) . '.json';
+    my $source = stored_path($from, object_on($from, $upload)) . '.json';
     $source = undef if $step !~ /given_up|told/;
     rename $source, "$source.away" or die "$source: $!\n" if $source;
     $to->{env} = { GROUPSHARE_STORAGED_EXIT_AT => "\@$armed" };
@@ -177,7 +173,7 @@ $upload = store_first($large);
 $to->start;
 amid();
 $to->stop;
-my $source = path_on($from, object_on($from, $upload));
+my $source = stored_path($from, object_on($from, $upload));
 my $good   = slurp($source);
 my $bad    = $good;
 substr($bad, -1, 1) = chr(ord(substr $bad, -1) ^ 1);
@@ -192,7 +188,7 @@ pass('the damaged copy is found, and nothing waits for it any more');
 
 # Its bytes are gone.
 $upload = store_first($small);
-$source = path_on($from, object_on($from, $upload));
+$source = stored_path($from, object_on($from, $upload));
 rename "$source.json", "$source.away" or die "$source: $!\n";
 $to->start;
 told($upload, 'source_missing');

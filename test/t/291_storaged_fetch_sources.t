@@ -43,7 +43,7 @@ my $served = metric($heir, 'download_bytes_total');
 $device{$source}->kill9;
 wait_for(sub { hurry($cs); stored_on($cs, 'd3') == 1 }, 'the copy to be made by the other one');
 my ($object) = $cs->sql(q{SELECT object FROM groupshare.copies WHERE device = 'd3'});
-is(sha256_file("$device{d3}->{root}/objects/" . substr($object, -2) . "/$object"), sha256_file($file), 'its source died amid: every byte');
+is(sha256_file(stored_path($device{d3}, $object)), sha256_file($file), 'its source died amid: every byte');
 my $came = metric('d3', 'fetched_bytes_total');
 is($came, $size, 'and none was fetched twice');
 my $rest = metric($heir, 'download_bytes_total') - $served;

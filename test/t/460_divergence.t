@@ -20,7 +20,7 @@ $history->load_end;
 settled($device);
 is($history->acknowledged, scalar @uploads, 'all are stored');
 
-sub path { my ($object) = @_; return "$device->{root}/objects/" . substr($object, -2) . "/$object" }
+sub path { my ($object) = @_; return stored_path($device, $object) }
 
 sub flip {
     my ($path) = @_;

@@ -3,7 +3,7 @@
 # the damage is repaired, and the DBA can tell afterwards where it was.
 use GroupShare::Test;
 use GroupShare::Cli;
-use GroupShare::Storage qw(large_file);
+use GroupShare::Storage qw(large_file stored_path);
 
 my $MIB    = 1 << 20;
 my $cs     = new_control_server(name => 'cs1');
@@ -18,7 +18,7 @@ $bob->type('join', 'Ours');
 sub first_copy {
     my ($share) = @_;
     my ($device, $object) = split /\|/, $cs->sql(q{SELECT device || '|' || substring(url from '[^/]*$') FROM groupshare.download_notice('bob@example.org', :'s'::uuid)}, s => $share);
-    return ($device, $object, "$device{$device}{root}/objects/" . substr($object, -2) . "/$object");
+    return ($device, $object, stored_path($device{$device}, $object));
 }
 
 for my $case ([ 'in order', 3, [] ], [ 'by ranges', 80, [] ], [ 'to a descriptor', 3, [ '-o', '-' ] ]) {

@@ -13,7 +13,7 @@ use GroupShare::Http qw(http json_encode json_decode);
 use GroupShare::Process qw(run_ok slurp spit wait_for);
 use MIME::Base64 qw(encode_base64 encode_base64url decode_base64url);
 
-our @EXPORT = qw(new_owner notice designation put get forge claims_of repr_digest files_under settled share_state worker_of
+our @EXPORT = qw(new_owner notice designation put get forge claims_of repr_digest files_under stored_path settled share_state worker_of
     memory_kib large_file);
 
 my $names = 0;
@@ -86,7 +86,13 @@ sub files_under {
     return [ sort grep { !/^(lock|epoch|scrub(\.new)?)$/ } @files ];
 }
 
-# The same when each stored object is acknowledged and its sidecar has moved beside it, which follows the answer 201.
+# Where a device keeps a stored object's bytes; its sidecar is beside them.
+sub stored_path {
+    my ($device, $object) = @_;
+    return "$device->{root}/objects/" . substr($object, -2) . "/$object";
+}
+
+# The files of a device when each stored object is acknowledged and its sidecar has moved beside it, which follows the answer 201.
 sub settled {
     my ($device) = @_;
     wait_for(sub { !@{ files_under($device, 'journal') } }, 'the journal to be empty');
