@@ -326,10 +326,11 @@ sub sweep_start {
         fresh();             # the last failure may have hit the end of a receipt, which the next start repeats; and no scrub renames anything
         my $u = next_upload();
         settled($device);    # no rename of an earlier one is to come
-        $faults->arm(calls => 'rename', effect => 'kill', first => 2);    # after the commit point
+        # After the commit point; and if the master is quick to start another worker, that one replays nothing either.
+        $faults->arm(calls => 'rename', effect => 'kill', first => 2, last => 0);
         $history->heard($u, put($u, $u->{file}));
-        $faults->disarm;
         $device->kill9;
+        $faults->disarm;
         few_directories(substr $u->{object}, -2);
         $faults->arm(%{$arm}, first => $n, only => $o{entry} ? $u->{object} : '');
         my $started = eval { $device->start };
