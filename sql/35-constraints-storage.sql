@@ -60,14 +60,15 @@ CREATE TRIGGER follow_room_made AFTER INSERT ON groupshare.device_ledger
     FOR EACH ROW WHEN (NEW.room_class >= 0) EXECUTE FUNCTION groupshare.follow_room();
 
 -- Clearing the epoch locks and changes the ledger row: a notice that is just now reserving either came before and is seen
--- here, or finds the row changed and passes the device over.
+-- here, or finds the row changed and passes the device over. With it goes what the device said: no sum counts what is no longer there.
 CREATE FUNCTION groupshare.check_decommission() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     copies bigint;
 BEGIN
-    UPDATE groupshare.device_ledger SET epoch = NULL WHERE device_id = NEW.id;
+    UPDATE groupshare.device_ledger SET epoch = NULL, capacity_bytes = 0, free_bytes = 0, staged_bytes = 0, reserved_bytes = 0,
+           settled_bytes = 0 WHERE device_id = NEW.id;
     SELECT count(*) INTO copies FROM groupshare.share_copy WHERE device_id = NEW.id AND state IN ('pending', 'stored');
     IF copies > 0 THEN
         RAISE EXCEPTION 'device "%" still holds shares', NEW.name USING ERRCODE = 'GS015',

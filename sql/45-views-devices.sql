@@ -22,10 +22,10 @@ CREATE VIEW groupshare.devices AS
       CROSS JOIN LATERAL (SELECT round(100 * (1 - l.available_bytes::numeric
                / nullif(least(l.capacity_bytes, d.capacity_limit_bytes), 0)), 1) AS used_percent) p;
 COMMENT ON VIEW groupshare.devices IS
-    'storage devices: what they said last, what is promised on them (used_percent counts promises too), and whether they still report';
+    'storage devices: what they said last, what is promised on them (used_percent counts promises too), and whether they still report; a decommissioned one has nothing';
 
 -- A place that holds no device itself, such as a country, sums up what lies in it; the root is the empty text. Of a device counts what it
--- may be given; one that is promised more than it has takes no room from others.
+-- may be given; one that is promised more than it has takes no room from others. One that has said nothing yet has nothing.
 CREATE VIEW groupshare.device_locations AS
     SELECT a.area AS location, count(*) AS devices,
            count(*) FILTER (WHERE l.active AND l.epoch IS NOT NULL AND NOT l.read_only
@@ -34,12 +34,14 @@ CREATE VIEW groupshare.device_locations AS
            round(100 * (1 - sum(r.available) / nullif(sum(r.capacity), 0)), 1) AS used_percent,
            groupshare.bar(round(100 * (1 - sum(r.available) / nullif(sum(r.capacity), 0)), 1)) AS bar,
            sum(r.capacity)::bigint AS capacity_bytes, sum(r.available)::bigint AS available_bytes,
-           sum(l.reserved_bytes)::bigint AS reserved_bytes, sum(l.staged_bytes)::bigint AS staged_bytes
-      FROM groupshare.device_area a JOIN groupshare.device_ledger l ON l.device_id = a.device_id
-      CROSS JOIN LATERAL (SELECT least(l.capacity_bytes, l.capacity_limit_bytes) AS capacity,
-               greatest(l.available_bytes, 0) AS available) r
+           coalesce(sum(l.reserved_bytes), 0)::bigint AS reserved_bytes, coalesce(sum(l.staged_bytes), 0)::bigint AS staged_bytes
+      FROM groupshare.device_area a JOIN groupshare.device d ON d.id = a.device_id AND d.state <> 'decommissioned'
+      LEFT JOIN groupshare.device_ledger l ON l.device_id = a.device_id
+      CROSS JOIN LATERAL (SELECT coalesce(least(l.capacity_bytes, l.capacity_limit_bytes), 0) AS capacity,
+               coalesce(greatest(l.available_bytes, 0), 0) AS available) r
      GROUP BY a.area;
-COMMENT ON VIEW groupshare.device_locations IS 'devices summed up for each location and all that lies in it';
+COMMENT ON VIEW groupshare.device_locations IS
+    'devices summed up for each location and all that lies in it; those that are decommissioned are no longer there';
 
 CREATE VIEW groupshare.device_forecast AS
     SELECT d.name, d.location, f.hours, f.used_bytes_per_day::bigint AS used_bytes_per_day, l.available_bytes,
@@ -49,7 +51,8 @@ CREATE VIEW groupshare.device_forecast AS
       CROSS JOIN LATERAL (SELECT count(*) AS hours,
                86400 * regr_slope(h.used_bytes, extract(epoch FROM h.hour)) AS used_bytes_per_day
           FROM groupshare.device_history h
-         WHERE h.device_id = d.id AND h.hour > now() - interval '14 days') f;
+         WHERE h.device_id = d.id AND h.hour > now() - interval '14 days') f
+     WHERE d.state <> 'decommissioned';
 COMMENT ON VIEW groupshare.device_forecast IS
     'by the straight line through the reports of the last 14 days: bytes a day, and days until full; NULL: too few reports, or not filling';
 

@@ -2,7 +2,7 @@
 -- Storage devices: registration, announcement, report, epochs, keys, draining, decommissioning, work.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(57);
+SELECT plan(64);
 
 -- Registration
 SELECT throws_ok($$ SELECT groupshare.add_storage_device('x', 'gs_no_such_role', '') $$, '42704', NULL, 'a missing role');
@@ -94,6 +94,22 @@ SELECT throws_ok($$ UPDATE groupshare.device SET state = 'decommissioned' WHERE 
     'nor by a DBA''s own UPDATE');
 SELECT lives_ok($$ SELECT groupshare.decommission_device('far') $$, 'an empty one goes');
 SELECT throws_ok($$ SELECT pg_temp.announce('far', 1000, 99) $$, 'GS030', 'storage device "far" is decommissioned', 'and is a device no more, which it is told');
+SELECT results_eq($$ SELECT capacity_bytes, used_bytes, free_bytes, available_bytes, used_percent, online FROM groupshare.devices WHERE name = 'far' $$,
+    'VALUES (0::bigint, 0::bigint, 0::bigint, 0::bigint, NULL::numeric, false)', 'nothing that it had is counted any more');
+SELECT is_empty($$ SELECT 1 FROM groupshare.device_locations WHERE location IN ('us', 'us/west') $$, 'a place where it was alone is none');
+SELECT results_eq($$ SELECT devices, capacity_bytes, available_bytes = (SELECT sum(greatest(available_bytes, 0)) FROM groupshare.devices)
+    FROM groupshare.device_locations WHERE location = '' $$, 'VALUES (2::bigint, 200000::bigint, true)', 'nor does a place above it count it');
+SELECT is_empty($$ SELECT 1 FROM groupshare.device_forecast WHERE name = 'far' $$, 'and it does not become full');
+SAVEPOINT back;
+SELECT groupshare.undrain_device('far') \g /dev/null
+SELECT results_eq($$ SELECT devices, writable, capacity_bytes FROM groupshare.device_locations WHERE location = 'us' $$, 'VALUES (1::bigint, 0::bigint, 0::bigint)',
+    'taken back it counts, with what it says then');
+SELECT pg_temp.announce('far', 1000, 100) \g /dev/null
+SELECT results_eq($$ SELECT writable, capacity_bytes FROM groupshare.device_locations WHERE location = 'us' $$, 'VALUES (1::bigint, 100000::bigint)', 'as soon as it says so');
+DELETE FROM groupshare.device_ledger;
+SELECT results_eq($$ SELECT devices, writable, capacity_bytes, available_bytes FROM groupshare.device_locations WHERE location = '' $$,
+    'VALUES (3::bigint, 0::bigint, 0::bigint, 0::bigint)', 'nor are devices lost from sight that have not announced themselves since a restore');
+ROLLBACK TO back;
 
 SELECT * FROM finish();
 ROLLBACK;
