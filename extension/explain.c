@@ -24,7 +24,8 @@ static GsQuestion read_question(FunctionCallInfo fcinfo)
 		if (PG_ARGISNULL(i))
 			ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("terminal, size and avoid must not be null")));
 	if (PG_GETARG_INT64(ARG_SIZE) < 0 || PG_GETARG_INT64(ARG_SIZE) == PG_INT64_MAX)
-		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("size is out of range")));
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER),
+						errmsg("size must be between 0 and %lld", (long long)PG_INT64_MAX - 1)));
 	request = gs_request_for(text_to_cstring(PG_GETARG_TEXT_PP(ARG_TERMINAL)));
 	question.terminal = request->terminal->identifier;
 	question.plan = request->terminal->plan;

@@ -162,15 +162,18 @@ Datum gs_api_events(PG_FUNCTION_ARGS)
 /* fetch_events(terminal, after, most) */
 Datum gs_fetch_events(PG_FUNCTION_ARGS)
 {
-	int64 after = PG_GETARG_INT64(1);
-	int32 most = PG_GETARG_INT32(2);
 	Jsonb *page;
 
-	if (after < 0 || most < 1 || most > PAGE_MAX)
-		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER),
-						errmsg("a page starts after 0 or more and holds 1 to %d events", PAGE_MAX)));
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("terminal, after and most must not be null")));
+	if (PG_GETARG_INT64(1) < 0)
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("after must not be negative"),
+						errhint("0 is the beginning, the next page starts after the answer's \"next\".")));
+	if (PG_GETARG_INT32(2) < 1 || PG_GETARG_INT32(2) > PAGE_MAX)
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("most must be between 1 and %d", PAGE_MAX)));
 	gs_plan_open();
-	page = fetch(&gs_request_for(text_to_cstring(PG_GETARG_TEXT_PP(0)))->terminal->id, after, most);
+	page = fetch(&gs_request_for(text_to_cstring(PG_GETARG_TEXT_PP(0)))->terminal->id, PG_GETARG_INT64(1),
+				 PG_GETARG_INT32(2));
 	gs_plan_close();
 	PG_RETURN_JSONB_P(page);
 }

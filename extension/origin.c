@@ -104,7 +104,7 @@ static void check_place(FunctionCallInfo fcinfo)
 		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("id must not be null")));
 	if (PG_ARGISNULL(MOVE_LOCATION)) {
 		if (!PG_ARGISNULL(MOVE_LATITUDE) || !PG_ARGISNULL(MOVE_LONGITUDE))
-			ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("coordinates need a location")));
+			ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("coordinates must have a location")));
 		return;
 	}
 	location = text_to_cstring(PG_GETARG_TEXT_PP(MOVE_LOCATION));

@@ -17,6 +17,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 #include "copy.h"
 #include "device_named.h"
@@ -28,6 +29,7 @@
 #include "share.h"
 
 #define MOST 100000
+#define GRACE_MOST_MONTHS (100 * MONTHS_PER_YEAR)
 
 typedef struct Finding {
 	pg_uuid_t device;
@@ -174,6 +176,19 @@ static void mind_outstanding(const char *name, const pg_uuid_t *device)
 						 errhint("groupshare.inventories shows how far it is; what it finds comes on top of this.")));
 }
 
+/* Each field for itself: an interval such as a month less 29 days is longer or shorter than nothing by the time of the
+ * year. */
+static void check_grace(Interval *grace)
+{
+	const Interval most = {.month = GRACE_MOST_MONTHS};
+
+	if (grace->month < 0 || grace->day < 0 || grace->time < 0 ||
+		DatumGetBool(DirectFunctionCall2(interval_gt, IntervalPGetDatum(grace), IntervalPGetDatum(&most))))
+		ereport(ERROR,
+				(errcode(GS_ERR_INVALID_PARAMETER), errmsg("grace must be between 0 and 100 years"),
+				 errhint("Orphans are deleted when they have been seen for so long; NULL is groupshare.delete_hold.")));
+}
+
 PG_FUNCTION_INFO_V1(gs_reconcile);
 /* reconcile(device, dry_run, grace, most) */
 Datum gs_reconcile(PG_FUNCTION_ARGS)
@@ -188,7 +203,10 @@ Datum gs_reconcile(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(3))
 		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("device, dry_run and most must not be null")));
 	if (PG_GETARG_INT32(3) < 1 || PG_GETARG_INT32(3) > MOST)
-		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("most must be between 1 and %d", MOST)));
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("most must be between 1 and %d", MOST),
+						errhint("Call it again for what is left.")));
+	if (!PG_ARGISNULL(2))
+		check_grace(PG_GETARG_INTERVAL_P(2));
 	dry_run = PG_GETARG_BOOL(1);
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	InitMaterializedSRF(fcinfo, 0);

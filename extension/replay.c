@@ -20,6 +20,8 @@
 #include "placement.h"
 #include "plan.h"
 
+#define MOST 1000000
+
 enum { REPLAY_COLUMNS = 9 };
 
 /* A share that was placed several times counts once, with its upload's last place. */
@@ -148,6 +150,17 @@ static void put_row(ReturnSetInfo *rsinfo, const Notice *n)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+static void check_arguments(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("from, to and most must not be null"),
+						errhint("'-infinity' and 'infinity' are all times.")));
+	if (PG_GETARG_TIMESTAMPTZ(0) > PG_GETARG_TIMESTAMPTZ(1))
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("from must not be later than to")));
+	if (PG_GETARG_INT32(2) < 1 || PG_GETARG_INT32(2) > MOST)
+		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("most must be between 1 and %d", MOST)));
+}
+
 PG_FUNCTION_INFO_V1(gs_replay_notices);
 /* replay_notices(from, to, most) */
 Datum gs_replay_notices(PG_FUNCTION_ARGS)
@@ -156,8 +169,7 @@ Datum gs_replay_notices(PG_FUNCTION_ARGS)
 	Notice *notices;
 	uint64 count;
 
-	if (PG_GETARG_INT32(2) < 0)
-		ereport(ERROR, (errcode(GS_ERR_INVALID_PARAMETER), errmsg("most must not be negative")));
+	check_arguments(fcinfo);
 	InitMaterializedSRF(fcinfo, 0);
 	gs_plan_open();
 	notices = read_notices(fcinfo, &count);

@@ -142,7 +142,7 @@ COMMENT ON FUNCTION groupshare.set_member(text, uuid, text, text, boolean, boole
     'promote, demote, ban, unban or invite (with a role, or as a plain member), as the administrator "terminal"; answers the member''s state';
 
 CREATE FUNCTION groupshare.fetch_events(terminal text, after bigint DEFAULT 0, most int DEFAULT 100) RETURNS jsonb
-    AS 'MODULE_PATHNAME', 'gs_fetch_events' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'gs_fetch_events' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION groupshare.fetch_events(text, bigint, int) IS
     'the next page of a terminal''s events, as it would get it itself: {events, next}; does not take them away';

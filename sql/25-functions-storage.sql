@@ -158,7 +158,7 @@ COMMENT ON FUNCTION groupshare.set_placement_policy(text, text, uuid) IS
 CREATE FUNCTION groupshare.replay_notices("from" timestamptz, "to" timestamptz, most int DEFAULT 100000)
     RETURNS TABLE (at timestamptz, terminal text, share text, size_bytes bigint, device text, distance int,
         new_device text, new_distance int, refusal text)
-    AS 'MODULE_PATHNAME', 'gs_replay_notices' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'gs_replay_notices' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION groupshare.replay_notices(timestamptz, timestamptz, int) IS
     'what if: where the notices of that time would go now, one after the other on top of what is there, or why they would be refused; changes nothing, but holds the devices it reserves on until it ends';

@@ -47,7 +47,7 @@ CREATE FUNCTION groupshare.reconcile(device text, dry_run boolean DEFAULT true, 
     AS 'MODULE_PATHNAME', 'gs_reconcile' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 100
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION groupshare.reconcile(text, boolean, interval, int) IS
-    'what to do about what the last inventory of a device found, and with dry_run => false: do it; orphans go when they have been seen for the grace period (NULL: groupshare.delete_hold)';
+    'what to do about what the last inventory of a device found, and with dry_run => false: do it; orphans go when they have been seen for the grace period (NULL: groupshare.delete_hold; up to 100 years)';
 
 CREATE FUNCTION groupshare.after_restore() RETURNS void
     AS 'MODULE_PATHNAME', 'gs_after_restore' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
