@@ -45,7 +45,8 @@ include daemon/daemon.mk gateway/gateway.mk storaged/storaged.mk client/client.m
 
 .PHONY: extension daemons
 extension:
-	$(MAKE) -C extension PG_CONFIG=$(PG_CONFIG) all
+	@mkdir -p $(BUILD)
+	flock $(BUILD)/extension.lock $(MAKE) -C extension PG_CONFIG=$(PG_CONFIG) all
 
 daemons: $(BUILD)/groupshare-gateway $(BUILD)/groupshare-storaged
 

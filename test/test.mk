@@ -36,7 +36,7 @@ unit: $(UNIT_TESTS) $(TEST_PROGRAMS)
 # A PostgreSQL tree with the extension, for tests only.
 private-pg: extension
 	@PG_CONFIG=$(PG_CONFIG) test/bin/private-pg $(BUILD_PG) >/dev/null
-	@$(MAKE) -s -C extension PG_CONFIG=$(PG_CONFIG) install DESTDIR=$(abspath $(BUILD_PG)) >/dev/null
+	@flock $(BUILD_PG).lock $(MAKE) -s -C extension PG_CONFIG=$(PG_CONFIG) install DESTDIR=$(abspath $(BUILD_PG)) >/dev/null
 
 BUILD_PG := build/pg
 TESTS ?=
