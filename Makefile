@@ -17,7 +17,7 @@
 #@   make bench-scaling     each call's cost against the number of terminals, members, groups, shares, devices (doc/scaling.md)
 #@   make soak          the long tests of faults, for about SOAK_SECONDS (600), with a table of what was done
 #@   make asan          unit tests and tests over real processes with AddressSanitizer and UBSan
-#@   make valgrind      SQL tests of the extension in a PostgreSQL under valgrind; TESTS="test/sql/x.sql" only those
+#@   make valgrind      SQL tests of the extension in a PostgreSQL under valgrind; TESTS="test/sql/x.sql" only those; in pieces: test/bin/valgrind
 #@   make fuzz          each parser under libFuzzer, FUZZ_SECONDS=n each (20); FUZZERS="fuzz_range" only those
 #@   make lint          style, sizes, boundaries, agreement of versions; seconds
 #@   make format        clang-format of all C files
