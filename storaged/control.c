@@ -32,9 +32,10 @@ static void measure_done(void *owner)
 	control->measuring = false;
 	control->measured = true;
 	if (control->measure_error != 0) {
-		/* A disk that can't even be measured is still reported: without room. */
+		/* A disk that can't even be measured, or be written, is still reported: without room. Said once in the log. */
 		control->disk_space = (GsDiskSpace){0};
-		gs_store_set_read_only(control->store, "", -control->measure_error);
+		if (!control->store->read_only)
+			gs_store_set_read_only(control->store, "", -control->measure_error);
 	}
 	pump(control);
 }

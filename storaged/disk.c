@@ -138,9 +138,39 @@ static int lock_root(GsDisk *disk)
 	return 0;
 }
 
+/* May files be renamed from one to the other? Mounts of one file system at two places have the same st_dev. */
+static int same_mount(int one, int other)
+{
+	struct statx a, b;
+
+	if (statx(one, "", AT_EMPTY_PATH, STATX_MNT_ID, &a) != 0 || statx(other, "", AT_EMPTY_PATH, STATX_MNT_ID, &b) != 0)
+		return -errno;
+	return a.stx_mnt_id == b.stx_mnt_id && a.stx_dev_major == b.stx_dev_major && a.stx_dev_minor == b.stx_dev_minor
+			   ? 0
+			   : -EXDEV;
+}
+
+static int open_dirs(GsDisk *disk)
+{
+	const struct {
+		const char *name;
+		int *fd;
+	} dirs[] = {{"staging", &disk->staging},
+				{"journal", &disk->journal},
+				{"objects", &disk->objects},
+				{"quarantine", &disk->quarantine}};
+	int error = 0;
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]) && error == 0; i++) {
+		*dirs[i].fd = open_dir(disk->root, dirs[i].name);
+		error = *dirs[i].fd < 0 ? *dirs[i].fd : same_mount(disk->root, *dirs[i].fd);
+	}
+	return error;
+}
+
 int gs_disk_open(GsDisk *disk, const char *root, char *error, size_t error_size)
 {
-	int failed = 0;
+	int failed;
 
 	*disk = (GsDisk){-1, -1, -1, -1, -1, -1};
 	disk->root = open(root, DIR_FLAGS & ~O_NOFOLLOW);
@@ -155,13 +185,13 @@ int gs_disk_open(GsDisk *disk, const char *root, char *error, size_t error_size)
 		return -1;
 	}
 	if (failed == 0)
-		failed = disk->staging = open_dir(disk->root, "staging");
-	if (failed >= 0)
-		failed = disk->journal = open_dir(disk->root, "journal");
-	if (failed >= 0)
-		failed = disk->objects = open_dir(disk->root, "objects");
-	if (failed >= 0)
-		failed = disk->quarantine = open_dir(disk->root, "quarantine");
+		failed = open_dirs(disk);
+	if (failed == -EXDEV) {
+		snprintf(error, error_size,
+				 "%s and the directories in it must be on one mount: objects are renamed between them", root);
+		gs_disk_close(disk);
+		return -1;
+	}
 	if (failed < 0) {
 		snprintf(error, error_size, "cannot prepare %s: %s", root, strerror(-failed));
 		gs_disk_close(disk);
@@ -226,8 +256,14 @@ int gs_disk_space(const GsDisk *disk, GsDiskSpace *space)
 	while (fstatvfs(disk->root, &vfs) != 0)
 		if (errno != EINTR)
 			return -errno;
+	/* What ext4, for one, makes of itself when the disk below it fails. */
+	if ((vfs.f_flag & ST_RDONLY) != 0)
+		return -EROFS;
 	space->total_bytes = (uint64_t)vfs.f_blocks * vfs.f_frsize;
 	space->free_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	/* f_files is 0 where files are not counted */
+	if (vfs.f_files > 0 && vfs.f_favail < GS_DISK_SPARE_FILES)
+		space->free_bytes = 0;
 	return 0;
 }
 

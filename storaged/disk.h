@@ -54,7 +54,12 @@ typedef struct GsDiskSpace {
 	uint64_t total_bytes, free_bytes; /* free: to a process without privileges */
 } GsDiskSpace;
 
-/* 0 or -errno. */
+/* With fewer inodes left than these nothing more is begun, so that what is under way comes to its end: an object and
+ * its sidecar are two, an upload in parts has two more for a while. */
+#define GS_DISK_SPARE_FILES 1024
+
+/* 0 or -errno: -EROFS for a file system that is mounted read-only. Bytes that no file could be made for are not free.
+ */
 __attribute__((warn_unused_result)) int gs_disk_space(const GsDisk *disk, GsDiskSpace *space);
 
 /* The epoch of this start: `now_us`, but more than the last one; kept durably. Negative: -errno. */

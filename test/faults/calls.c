@@ -351,6 +351,14 @@ int fstatat(int dir, const char *name, struct stat *status, int flags)
 	return on_name(CALL_STAT, "fstatat", dir, name) != 0 ? -1 : next(dir, name, status, flags);
 }
 
+/* Asked of descriptors only, with an empty name. */
+int statx(int fd, const char *name, int flags, unsigned mask, struct statx *status)
+{
+	NEXT(statx);
+
+	return on_file(CALL_STAT, "statx", fd) != 0 ? -1 : next(fd, name, flags, mask, status);
+}
+
 int fstatvfs(int fd, struct statvfs *status)
 {
 	NEXT(fstatvfs);

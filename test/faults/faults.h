@@ -17,7 +17,7 @@ enum {
 	CALL_RENAME = 1 << 4,
 	CALL_UNLINK = 1 << 5,
 	CALL_ALLOCATE = 1 << 6,
-	CALL_STAT = 1 << 7, /* fstat, fstatat, fstatvfs, faccessat */
+	CALL_STAT = 1 << 7, /* fstat, fstatat, statx, fstatvfs, faccessat */
 	CALL_MKDIR = 1 << 8,
 	CALL_SYNC_DIR = 1 << 9, /* fsync of a directory */
 	CALL_MALLOC = 1 << 10,  /* malloc, calloc, realloc from the program itself */
