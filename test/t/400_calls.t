@@ -39,7 +39,7 @@ $device->start;
 my $ann     = new_owner($cs, 'ann@example.org');
 my $history = GroupShare::History->new($ann);
 $cs->sql(q{ALTER DATABASE gs SET groupshare.delete_hold = 0});
-my ($standing) = $history->notices(1, $SIZE);
+my ($standing) = $history->notices(30, $SIZE);
 $history->heard($standing, put($standing, $standing->{file}));
 my $read = designation($ann, $standing);
 
@@ -167,7 +167,13 @@ sub quiet {
 }
 
 my @spare;
-sub next_upload { @spare = $history->notices(30, $SIZE) if !@spare; return shift @spare }
+sub more_uploads { return scalar(@spare = eval { $history->notices(30, $SIZE) }) }
+
+# The server may just have heard that a sync failed: a start ends that.
+sub next_upload {
+    @spare || more_uploads() || (fresh(), wait_for(\&more_uploads, 'notices that the device has room for', 10));
+    return shift @spare;
+}
 
 sub sweep_put {
     my ($name, $arm, $least, $step) = @_;
