@@ -65,6 +65,26 @@ static void add_request_id(GsStream *stream, const char *value)
 		stream->request_id = value;
 }
 
+/* Two of these, or a host that is not the authority: which one is meant, a proxy before us may see otherwise. */
+static void refuse_ambiguous(GsStream *stream)
+{
+	const char *bearer = NULL, *host = stream->authority;
+
+	for (size_t i = 0; i < stream->header_count; i++) {
+		const GsHeader *header = &stream->headers[i];
+
+		if (strcmp(header->name, "authorization") == 0) {
+			if (bearer != NULL)
+				gs_headers_refuse(stream, 400, "malformed_header", "authorization is said twice");
+			bearer = header->value;
+		} else if (strcmp(header->name, "host") == 0) {
+			if (host != NULL && strcasecmp(host, header->value) != 0)
+				gs_headers_refuse(stream, 400, "malformed_header", "host is not the authority");
+			host = header->value;
+		}
+	}
+}
+
 static void add_field(GsStream *stream, const char *name, size_t name_size, const char *value, size_t value_size)
 {
 	GsHeader *header = &stream->headers[stream->header_count];
@@ -95,6 +115,8 @@ int gs_headers_add(GsStream *stream, const char *name, size_t name_size, const c
 	if (name_is(name, name_size, ":method")) {
 		stream->method = gs_pool_copy(&stream->pool, value, value_size);
 		stream->is_head = name_is(value, value_size, "HEAD");
+	} else if (name_is(name, name_size, ":authority")) {
+		stream->authority = gs_pool_copy(&stream->pool, value, value_size);
 	} else if (name_is(name, name_size, ":path")) {
 		add_path(stream, value, value_size);
 	} else if (name_size > 0 && name[0] != ':') {
@@ -169,6 +191,7 @@ static const GsHandler *route(GsStream *stream)
 
 static bool head_acceptable(GsStream *stream)
 {
+	refuse_ambiguous(stream);
 	if (stream->refuse_status == 0 && (stream->method == NULL || stream->path == NULL || stream->query_text == NULL))
 		gs_headers_refuse(stream, 400, "malformed_target", "no method or path");
 	if (stream->refuse_status == 0) {

@@ -35,7 +35,7 @@ struct GsStream {
 	uint64_t began_ms;
 
 	/* Request */
-	const char *method, *path, *query_text;
+	const char *method, *path, *query_text, *authority;
 	GsHeader headers[GS_MAX_HEADERS];
 	size_t header_count, header_fields, header_bytes; /* fields, bytes: all that came, kept or not */
 	int64_t content_length;

@@ -105,11 +105,22 @@ static bool is_final(const GsPut *put, const GsProblem *problem)
 	return put->whole && (problem == &gs_put_digest_mismatch || problem == &gs_put_unwanted);
 }
 
+/* tus: each answer to a PATCH says when the upload expires, so long as there is something that can. */
+static void add_expires_of_staged(Fields *fields, const GsPut *put)
+{
+	const GsStaged *staged = gs_staged_find(put->store, &put->transfer.ticket.object);
+
+	if (put->kind == GS_PUT_PART && staged != NULL &&
+		gs_uuid_equal(&staged->stage.server, &put->transfer.ticket.server))
+		add_expires(fields, staged->stage.until_s);
+}
+
 void gs_patch_send_problem(GsPut *put, const GsProblem *problem)
 {
 	Fields fields;
 
 	begin(&fields, put);
+	add_expires_of_staged(&fields, put);
 	if (problem == &gs_put_mismatch) {
 		send_mismatch(put, &fields);
 		return;

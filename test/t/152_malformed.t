@@ -97,6 +97,9 @@ refused('a field without a name', get({}, [ '', 'b' ]));
 refused("the field $_->[0]: $_->[1]", get({}, $_))
     for [ connection => 'close' ], [ connection => 'x-a' ], [ 'keep-alive' => '5' ], [ 'proxy-connection' => 'keep-alive' ], [ upgrade => 'h2c' ],
     [ 'transfer-encoding' => 'chunked' ], [ 'transfer-encoding' => 'identity' ], [ te => 'gzip' ], [ te => 'trailers, gzip' ];
+refused('authorization twice', get({}, [ 'authorization', "Bearer $session" ]));
+refused('another host than the authority', get({}, [ 'host', 'y' ]));
+refused('two hosts', get({ ':authority' => undef }, [ 'host', 'x' ], [ 'host', 'y' ]));
 
 # Pseudo fields.
 refused("without $_", get({ $_ => undef })) for ':method', ':path', ':scheme';

@@ -53,6 +53,7 @@ is($reply->{headers}{'upload-limit'}, "max-size=$size", 'the limit');
 $reply = patch($upload, 100, 'x');
 is_problem($reply, 409, 'mismatching_upload_offset', 'a part in the middle of nothing');
 is($reply->{headers}{'upload-offset'}, 0, 'is told to begin at the beginning');
+ok(!$reply->{headers}{'upload-expires'}, 'of which nothing can expire');
 is($reply->{json}{'expected-offset'},  0, 'in both ways');
 for my $version (8, 9) {
     my $from = ($version - 8) * 100_000;
@@ -68,6 +69,8 @@ like(offset_is($upload, 200_000, 'between parts')->{headers}{'upload-expires'}, 
 $reply = patch($upload, 100_000, 'x');
 is_problem($reply, 409, 'mismatching_upload_offset', 'another offset');
 is($reply->{headers}{'upload-offset'}, 200_000, 'with the right one');
+my $expires = ask($upload)->{headers}{'upload-expires'};
+is($reply->{headers}{'upload-expires'}, $expires, 'and until when there is one');
 is_deeply([ @{ $reply->{json} }{qw(type expected-offset provided-offset)} ],
     [ 'https://iana.org/assignments/http-problem-types#mismatching-upload-offset', 200_000, 100_000 ], 'as the draft says');
 is_problem(patch($upload, 200_000, substr($content, 200_000) . 'x'), 400, 'size_mismatch', 'beyond the end');
@@ -83,6 +86,7 @@ $reply = patch($upload, 200_000, 'x', 'content-type' => 'text/plain', 'upload-le
 is_problem($reply, 415, 'unsupported_media_type', 'another type');
 my $types = 'application/partial-upload, application/offset+octet-stream';
 is($reply->{headers}{'accept-patch'}, $types, 'is told which there are');
+is($reply->{headers}{'upload-expires'}, $expires, 'until when there is something to add to');
 offset_is($upload, 200_000, 'after refusals');
 
 # Structured fields: parameters are read and ignored, and a field that is another type than it should be is none.
@@ -170,8 +174,9 @@ is_problem(patch($upload, 0, $part, @tus, 'upload-checksum' => 'sha1 ' . encode_
     460, 'checksum_mismatch', 'a wrong sum');
 offset_is($upload, 0, 'after a wrong sum');
 is_reply(patch($upload, 0, $part, @tus, 'upload-checksum' => 'sha1 ' . encode_base64(sha1($part), '')), 204, 'sha1');
-is_problem(patch($upload, 50_000, $part, @tus, 'upload-checksum' => 'sha256 ' . encode_base64(sha256('x'), '')),
-    460, 'checksum_mismatch', 'a wrong sum in the middle');
+$reply = patch($upload, 50_000, $part, @tus, 'upload-checksum' => 'sha256 ' . encode_base64(sha256('x'), ''));
+is_problem($reply, 460, 'checksum_mismatch', 'a wrong sum in the middle');
+like($reply->{headers}{'upload-expires'}, qr/GMT$/, 'which leaves something to go on with');
 $reply = offset_is($upload, 50_000, 'the part before it stays');
 $part  = substr $content, 50_000;
 $reply = patch($upload, 50_000, $part, @tus, 'upload-checksum' => 'sha256 ' . encode_base64(sha256($part), ''));
