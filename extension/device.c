@@ -265,6 +265,19 @@ Datum gs_device_announce(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(gs_reply_end(&reply));
 }
 
+/* A row that somebody holds costs the device its report, but neither its work nor its keys. */
+static void take_report(const Device *device, const GsDeviceReport *report)
+{
+	GsReported reported = gs_ledger_report(&device->id, report);
+
+	if (reported == GS_REPORT_LATE)
+		raise_late_report(report);
+	if (reported == GS_REPORT_HELD)
+		ereport(LOG, (errmsg("a report of storage device \"%s\" was passed over: its row is locked", device->name),
+					  errdetail("A transaction holds what it has changed of the device until it ends."),
+					  errhint("It is one of those in pg_stat_activity whose xact_start is the longest ago.")));
+}
+
 PG_FUNCTION_INFO_V1(gs_device_report);
 /* device_report(epoch, capacity_bytes, free_bytes, staged_bytes, read_only) */
 Datum gs_device_report(PG_FUNCTION_ARGS)
@@ -283,8 +296,7 @@ Datum gs_device_report(PG_FUNCTION_ARGS)
 	gs_plan_open();
 	device = calling_device(&report.epoch);
 	work = read_work(&device);
-	if (!gs_ledger_report(&device.id, &report))
-		raise_late_report(&report);
+	take_report(&device, &report);
 	gs_reply_begin(&reply);
 	gs_reply_int64(&reply, "now", now_us);
 	gs_reply_jsonb(&reply, "keys", read_keys(&device));

@@ -5,6 +5,7 @@
 #include "guard.h"
 
 #include "access/xact.h"
+#include "storage/proc.h"
 #include "utils/resowner.h"
 
 ErrorData *gs_guard_run(GsGuardBody body, void *argument)
@@ -33,4 +34,17 @@ ErrorData *gs_guard_run(GsGuardBody body, void *argument)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 	return error;
+}
+
+bool gs_guard_in_time(GsGuardBody body, void *argument, int wait_ms)
+{
+	const int timeout = LockTimeout;
+	ErrorData *error;
+
+	LockTimeout = wait_ms;
+	error = gs_guard_run(body, argument);
+	LockTimeout = timeout;
+	if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
+	return error == NULL;
 }

@@ -22,4 +22,8 @@ typedef GsGuardEnd (*GsGuardBody)(void *argument);
  */
 ErrorData *gs_guard_run(GsGuardBody body, void *argument);
 
+/* The same, for a body that waits for a lock at most so long. False: that time was over, and all it did is undone. Its
+ * other errors are raised. */
+bool gs_guard_in_time(GsGuardBody body, void *argument, int wait_ms);
+
 #endif

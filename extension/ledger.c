@@ -27,6 +27,9 @@
  * device says counts more than that, so reports clear it; not those of the first interval, since a device reports at
  * once when it answers 507, and its disk may say to have room that it does not give (a quota, say).
  *
+ * A report does not wait long for the row, which a DBA's transaction may hold for minutes: it is as if it had not come,
+ * and what it says of the past stays true with the report before it, since `settled` then goes on counting.
+ *
  * Lock order: a ledger row is the last lock that a transaction takes, see reservation.c.
  */
 #include "postgres.h"
@@ -37,10 +40,12 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "guard.h"
 #include "ledger.h"
 #include "plan.h"
 #include "settings.h"
 
+#define REPORT_WAIT_MS 1000  /* behind the report are work, above all revocations, and receipts */
 #define SILENT_PAUSE_MS 5000 /* closing the silent reads the whole ledger */
 
 static GsPlan announce_plan = {
@@ -157,20 +162,31 @@ bool gs_ledger_announce(const pg_uuid_t *device, const GsDeviceReport *report)
 	return true;
 }
 
-bool gs_ledger_report(const pg_uuid_t *device, const GsDeviceReport *report)
-{
-	Datum values[] = {UUIDPGetDatum(device),
-					  Int64GetDatum(report->epoch),
-					  Int64GetDatum(report->capacity_bytes),
-					  Int64GetDatum(report->free_bytes),
-					  Int64GetDatum(report->staged_bytes),
-					  BoolGetDatum(report->read_only),
-					  TimestampTzGetDatum(MyStartTimestamp)};
+typedef struct Reporting {
+	Datum values[7];
+	bool late;
+} Reporting;
 
-	if (gs_plan_run(&report_plan, values, NULL, 0) == 0)
-		return false;
-	gs_plan_run(&history_plan, values, NULL, 0);
-	return true;
+static GsGuardEnd take_report(void *argument)
+{
+	Reporting *reporting = argument;
+
+	reporting->late = gs_plan_run(&report_plan, reporting->values, NULL, 0) == 0;
+	if (!reporting->late)
+		gs_plan_run(&history_plan, reporting->values, NULL, 0);
+	return GS_GUARD_KEEP;
+}
+
+GsReported gs_ledger_report(const pg_uuid_t *device, const GsDeviceReport *report)
+{
+	Reporting reporting = {.values = {UUIDPGetDatum(device), Int64GetDatum(report->epoch),
+									  Int64GetDatum(report->capacity_bytes), Int64GetDatum(report->free_bytes),
+									  Int64GetDatum(report->staged_bytes), BoolGetDatum(report->read_only),
+									  TimestampTzGetDatum(MyStartTimestamp)}};
+
+	if (!gs_guard_in_time(take_report, &reporting, REPORT_WAIT_MS))
+		return GS_REPORT_HELD;
+	return reporting.late ? GS_REPORT_LATE : GS_REPORT_TAKEN;
 }
 
 void gs_ledger_release(const pg_uuid_t *device, int64 size)

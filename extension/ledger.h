@@ -27,8 +27,13 @@ bool gs_ledger_held(void);
 /* A daemon's start: takes the ledger over and counts the live reservations anew. False: a newer epoch has announced. */
 bool gs_ledger_announce(const pg_uuid_t *device, const GsDeviceReport *report);
 
-/* False: another epoch, or on a younger connection, the device has announced itself since. */
-bool gs_ledger_report(const pg_uuid_t *device, const GsDeviceReport *report);
+typedef enum GsReported {
+	GS_REPORT_TAKEN,
+	GS_REPORT_LATE, /* another epoch, or on a younger connection, the device has announced itself since */
+	GS_REPORT_HELD  /* somebody held the row for too long; what the report says, the next one says better */
+} GsReported;
+
+GsReported gs_ledger_report(const pg_uuid_t *device, const GsDeviceReport *report);
 
 /* Give a promise back. */
 void gs_ledger_release(const pg_uuid_t *device, int64 size);

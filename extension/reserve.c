@@ -101,7 +101,6 @@ typedef struct Turn {
 	const GsQuestion *question;
 	const pg_uuid_t *device;
 	LOCKTAG queue;
-	int wait_ms;
 	Outcome outcome;
 } Turn;
 
@@ -121,20 +120,6 @@ static GsGuardEnd wait_for_row(void *argument)
 	return turn->outcome == RESERVED ? GS_GUARD_KEEP : GS_GUARD_UNDO;
 }
 
-/* False: its time was over first. */
-static bool in_time(GsGuardBody wait, Turn *turn)
-{
-	const int timeout = LockTimeout;
-	ErrorData *error;
-
-	LockTimeout = turn->wait_ms;
-	error = gs_guard_run(wait, turn);
-	LockTimeout = timeout;
-	if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
-		ReThrowError(error);
-	return error == NULL;
-}
-
 /* The subtransaction that got the lock has left it to the transaction. */
 static void leave_queue(const LOCKTAG *queue)
 {
@@ -147,12 +132,12 @@ static void leave_queue(const LOCKTAG *queue)
 
 bool gs_reserve_queue(const GsQuestion *question, const pg_uuid_t *device, int wait_ms)
 {
-	Turn turn = {.question = question, .device = device, .queue = queue_of(device), .wait_ms = wait_ms};
+	Turn turn = {.question = question, .device = device, .queue = queue_of(device)};
 
-	if (!in_time(wait_for_turn, &turn))
+	if (!gs_guard_in_time(wait_for_turn, &turn, wait_ms))
 		return false;
 	turn.outcome = reserve(question, device, LockWaitSkip);
-	if (turn.outcome == HELD && !in_time(wait_for_row, &turn))
+	if (turn.outcome == HELD && !gs_guard_in_time(wait_for_row, &turn, wait_ms))
 		turn.outcome = HELD;
 	if (turn.outcome != RESERVED)
 		leave_queue(&turn.queue);

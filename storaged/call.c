@@ -11,6 +11,7 @@
 #include "daemon/conninfo.h"
 #include "daemon/json_text.h"
 
+#define LOCK_WAIT_MS 1000                      /* for a row that somebody holds; others wait behind the call */
 #define CALL_GRACE_MS 1000                     /* by when this end has given a call up in any case */
 #define NOW_US_MAX INT64_C(253402300800000000) /* the year 10000 */
 
@@ -36,11 +37,16 @@ __attribute__((format(printf, 2, 3))) static void call_add(GsCall *call, const c
 }
 
 /* What this end has given up must not go on over there: it would hold a connection for as long as a lock is held. Nor
- * may what nobody is at the other end of. */
+ * may what nobody is at the other end of. A call that waits for a lock ends sooner: it is made again, and the
+ * connection stays. */
 void gs_call_limit(GsCall *call, const GsStore *store)
 {
-	call_begin(call, "SELECT pg_catalog.set_config('statement_timeout', $1, false) || " GS_CONNINFO_PROBES);
-	call_add(call, "%" PRId64, store->settings->call_timeout_ms + CALL_GRACE_MS);
+	int64_t call_ms = store->settings->call_timeout_ms;
+
+	call_begin(call, "SELECT pg_catalog.set_config('statement_timeout', $1, false)"
+					 " || pg_catalog.set_config('lock_timeout', $2, false) || " GS_CONNINFO_PROBES);
+	call_add(call, "%" PRId64, call_ms + CALL_GRACE_MS);
+	call_add(call, "%" PRId64, call_ms / 2 < LOCK_WAIT_MS ? call_ms / 2 : LOCK_WAIT_MS);
 }
 
 void gs_call_listen(GsCall *call)

@@ -122,11 +122,12 @@ static void pump(GsControl *control)
 		measure(control);
 	if (!control->announced)
 		return;
-	if ((control->fetch = gs_fetch_next_failed(control->store, control->server)) != NULL) {
+	if (!control->later[CALL_FETCH_FAILED] &&
+		(control->fetch = gs_fetch_next_failed(control->store, control->server)) != NULL) {
 		gs_call_fetch_failed(&control->call, control->store, &control->fetch->active.object,
 							 gs_fetch_reason(control->fetch));
 		send_call(control, CALL_FETCH_FAILED);
-	} else if ((damage = gs_damage_next(control->server)) != NULL) {
+	} else if (!control->later[CALL_DAMAGED] && (damage = gs_damage_next(control->server)) != NULL) {
 		control->damage = damage;
 		gs_call_damaged(&control->call, control->store, &damage->sidecar.object,
 						damage->has_digest ? damage->digest : NULL);
@@ -194,6 +195,7 @@ static void link_down(void *owner)
 	if (control->server != NULL)
 		gs_inventory_answered(control->server, false);
 	control->fetch = NULL;
+	memset(control->later, 0, sizeof(control->later));
 	control->damage = NULL;       /* still first of its queue */
 	control->work_done_count = 0; /* repeated by the next report */
 	control->limited = false;

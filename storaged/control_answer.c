@@ -96,6 +96,13 @@ static const char *announced(GsControl *control, const char *value)
 	return NULL;
 }
 
+/* After a report, what was set aside. */
+static void try_again(GsControl *control)
+{
+	memset(control->later, 0, sizeof(control->later));
+	gs_receipt_retry(control->server);
+}
+
 static const char *reported(GsControl *control, const char *value)
 {
 	const char *wrong = NULL;
@@ -109,7 +116,7 @@ static const char *reported(GsControl *control, const char *value)
 	if (wrong != NULL)
 		return wrong;
 	gs_link_praise(&control->link);
-	gs_receipt_retry(control->server);
+	try_again(control);
 	return NULL;
 }
 
@@ -240,6 +247,33 @@ static const char *call_failed(GsControl *control, const GsAnswer *answer)
 	return answer->message;
 }
 
+/* Somebody over there holds a row: what was said is said again at the next report. NULL when the connection goes on. */
+static const char *lock_held(GsControl *control, const GsAnswer *answer)
+{
+	switch (control->kind) {
+	case CALL_REPORT:
+		try_again(control);
+		return NULL;
+	case CALL_WORK_DONE:
+		control->work_done_count = 0; /* the next report hands it out again */
+		return NULL;
+	case CALL_DAMAGED:
+	case CALL_FETCH_FAILED:
+		control->later[control->kind] = true;
+		control->damage = NULL; /* both are still first of their queues */
+		control->fetch = NULL;
+		return NULL;
+	case CALL_LIMIT:
+	case CALL_LISTEN:
+	case CALL_ANNOUNCE:
+	case CALL_RECEIPTS:
+	case CALL_INVENTORY:
+	case CALL_KINDS:
+		break;
+	}
+	return call_failed(control, answer);
+}
+
 static const char *failed(GsControl *control, const GsAnswer *answer)
 {
 	if (strcmp(answer->sqlstate, "GS031") == 0)
@@ -249,7 +283,7 @@ static const char *failed(GsControl *control, const GsAnswer *answer)
 			   control->link.name, "error", answer->message, NULL);
 	if (answer->sqlstate[0] == '\0' || is_about_us(answer->sqlstate))
 		return answer->message;
-	return call_failed(control, answer);
+	return strcmp(answer->sqlstate, "55P03") == 0 ? lock_held(control, answer) : call_failed(control, answer);
 }
 
 const char *gs_control_take(GsControl *control, const GsAnswer *answer)

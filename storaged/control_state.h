@@ -43,10 +43,11 @@ struct GsControl {
 
 	GsCallKind kind; /* of the call on the wire */
 	GsCall call;
-	size_t receipts;  /* on the wire: so many, the first of the queue */
-	size_t lonely;    /* so many next ones go one by one: they failed together, and the others are not to wait */
-	GsDamage *damage; /* on the wire */
-	GsFetch *fetch;   /* given up; on the wire */
+	size_t receipts;        /* on the wire: so many, the first of the queue */
+	size_t lonely;          /* so many next ones go one by one: they failed together, and the others are not to wait */
+	GsDamage *damage;       /* on the wire */
+	GsFetch *fetch;         /* given up; on the wire */
+	bool later[CALL_KINDS]; /* a row was locked: not before the next report */
 	int64_t work_done[GS_WORK_MAX];
 	size_t work_done_count, work_done_sent; /* to be told; of them on the wire */
 	GsReply reply;

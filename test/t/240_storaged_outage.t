@@ -136,20 +136,53 @@ wait_for(sub { !$device->{process}->alive }, 'the stale daemon to end');
 is($device->{process}{status} >> 8, 1, 'a daemon that was superseded ends with 1');
 like($device->log, qr/another daemon has announced itself/, 'and says why');
 
-# A transaction holds the device's row for long: what the daemon has given up does not go on over there.
+sub notice_at {
+    my ($where) = @_;
+    my $json = $cs->sql(q{SELECT row_to_json(n) FROM groupshare.upload_notice('ann@example.org', gen_random_uuid()::text, 100000,
+        avoid => (SELECT array_agg(name) FROM groupshare.device WHERE name <> :'w')) n}, w => $where);
+    return { %{ json_decode($json) }, size => 100_000, cs => $cs };
+}
+
+# A transaction holds the device's row for long: the daemon keeps its connection, hears its work, and what can't be taken now is taken later.
 my $third = add_device(
-    servers => [$cs], name => 'd3', location => 'eu/c', settings => { storage => { report_interval_ms => 200, call_timeout_ms => 400 } });
+    servers => [$cs], name => 'd3', location => 'eu/c', settings => { storage => { report_interval_ms => 200, receipt_wait_ms => 500 } });
+my $of_third = q{l.device_id = (SELECT id FROM groupshare.device WHERE name = 'd3')};
+my $reported = sub { $cs->sql("SELECT reported_at FROM groupshare.device_ledger l WHERE $of_third") };
+my $calls    = sub { $cs->sql(q{SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity WHERE usename = 'd3'}) };
+my ($kept, $late) = map { notice_at('d3') } 1 .. 2;
+is_reply(put($kept, $file), 201, 'before it');
+my $by = $calls->();
 my $lock = GroupShare::Process->start(
     name => 'lock', log => scratch('lock') . '/out', cwd => '/', env => $cs->env(database => $cs->{database}),
-    command => [ pg_program('psql'), '-Xqc', 'BEGIN; SELECT FROM groupshare.device_ledger FOR UPDATE; SELECT pg_sleep(300)' ]);
-my $given_up = sub { scalar(() = $third->log =~ /no answer within call_timeout_ms/g) };
-wait_for(sub { $given_up->() >= 6 }, 'the daemon to give up calls');
-cmp_ok($cs->sql(q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'd3'}), '<=', 5, 'calls that were given up end by themselves');
-$cs->sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'});
-my $reported = sub { $cs->sql(q{SELECT reported_at FROM groupshare.device_ledger l JOIN groupshare.device d ON d.id = l.device_id WHERE d.name = 'd3'}) };
+    command => [ pg_program('psql'), '-Xqc', "BEGIN; SELECT FROM groupshare.device_ledger l WHERE $of_third FOR UPDATE; SELECT pg_sleep(300)" ]);
+wait_for(sub { $cs->sql(q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'}) }, 'the lock');
+is_reply(put($late, $file), 202, 'an upload is kept by the device');
 my $before = $reported->();
+$cs->sql(q{INSERT INTO groupshare.device_work (device_id, kind, terminal_id) SELECT id, 'revoke', gen_random_uuid() FROM groupshare.device WHERE name = 'd3'});
+wait_for(sub { $cs->sql(q{SELECT count(*) FROM groupshare.device_work w JOIN groupshare.device d ON d.id = w.device_id WHERE d.name = 'd3' AND w.kind = 'revoke' AND w.done_at IS NOT NULL}) },
+    'a revocation to be heard of meanwhile');
+is($reported->(), $before, 'its reports wait for the next ones');
+is($calls->(), $by, 'all by the one connection');
+$cs->sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'});
 wait_for(sub { $reported->() ne $before }, 'a report when the row is free again');
-cmp_ok($cs->sql(q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'd3'}), '<=', 2, 'by one connection');
+wait_for(sub { $cs->sql(q{SELECT count(*) FROM groupshare.share WHERE state = 'pending' AND id = :'s'}, s => $late->{share}) == 0 }, 'the receipt to be taken');
+is($calls->(), $by, 'still by that connection');
+like(slurp("$cs->{dir}/log"), qr/a report of storage device "d3" was passed over: its row is locked/, 'the server says why it hears nothing');
+
+# A call that can't be answered in time, whatever it does over there: what the daemon has given up does not go on there.
+my $fourth = add_device(
+    servers => [$cs], name => 'd4', location => 'eu/d', settings => { storage => { report_interval_ms => 200, call_timeout_ms => 400 } });
+$cs->sql(q{CREATE FUNCTION public.dream() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(300); RETURN NEW; END$$});
+$cs->sql(q{CREATE TRIGGER dream BEFORE UPDATE ON groupshare.device_ledger FOR EACH ROW WHEN (NEW.name = 'd4') EXECUTE FUNCTION public.dream()});
+my $dreams = sub { $cs->sql(q{SELECT pid FROM pg_stat_activity WHERE usename = 'd4' AND wait_event = 'PgSleep' LIMIT 1}) };
+my $dream = wait_for($dreams, 'a call that does not end');
+wait_for(sub { $fourth->log =~ /no answer within call_timeout_ms/ }, 'the daemon to give it up');
+ok(wait_for(sub { !$cs->sql('SELECT count(*) FROM pg_stat_activity WHERE pid = :p', p => $dream) }, 'its backend to end'), 'a call that was given up ends by itself');
+$cs->sql('DROP TRIGGER dream ON groupshare.device_ledger');
+$reported = sub { $cs->sql(q{SELECT reported_at FROM groupshare.device_ledger WHERE name = 'd4'}) };
+$before = $reported->();
+wait_for(sub { $reported->() ne $before }, 'a report when nothing is in the way');
+cmp_ok($cs->sql(q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'd4'}), '<=', 2, 'by one connection');
 
 # Settings.
 my %wrong = (
