@@ -29,11 +29,13 @@ struct GsHttp {
 #define SET(curl, option, value) (curl_easy_setopt(curl, option, value) == CURLE_OK)
 
 typedef struct Exchange {
-	CURL *curl;
 	const GsHttpRequest *request;
 	GsHttpReply *reply;
 	int64_t upload_at; /* of the body */
+	int64_t length;    /* the answer's Content-Length; -1: not said */
+	bool answered;     /* the final answer's header is all here */
 	int stopped;       /* the sink's verdict */
+	bool cancelled;
 	bool too_large;
 	bool no_memory;
 	int read_errno;
@@ -106,16 +108,21 @@ static int keep(Exchange *exchange, const char *data, size_t size)
 	return 0;
 }
 
+/* What is fetched goes to the sink, what is said about it does not. */
+static bool to_sink(const Exchange *exchange)
+{
+	int status = exchange->reply->status;
+
+	return exchange->request->sink != NULL && (status == 200 || status == 206);
+}
+
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
 	Exchange *exchange = arg;
 	const GsHttpRequest *request = exchange->request;
-	long status = 0;
 
 	size *= count;
-	curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &status);
-	exchange->reply->status = (int)status;
-	if (request->sink == NULL || (status != 200 && status != 206))
+	if (!to_sink(exchange))
 		return keep(exchange, data, size) == 0 ? size : 0;
 	exchange->stopped = request->sink(request->sink_arg, exchange->reply, data, size);
 	return exchange->stopped == 0 ? size : 0;
@@ -154,8 +161,14 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 	line[size] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
 	/* The header of an interim answer (1xx) says nothing about the final one. */
-	if (strncmp(line, "HTTP/", 5) == 0)
+	if (strncmp(line, "HTTP/", 5) == 0) {
 		*reply = (GsHttpReply){.retry_after_s = -1, .range_start = -1, .upload_offset = -1, .sent = reply->sent};
+		reply->status = (int)number(line + strcspn(line, " "));
+		exchange->length = -1;
+	} else if (line[0] == '\0')
+		exchange->answered = reply->status >= 200;
+	else if ((value = header_value(line, "content-length")) != NULL)
+		exchange->length = number(value);
 	else if ((value = header_value(line, "retry-after")) != NULL)
 		reply->retry_after_s = (int)number(value);
 	else if ((value = header_value(line, "etag")) != NULL)
@@ -213,12 +226,12 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 
 static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t upload_total, curl_off_t sent)
 {
-	const Exchange *exchange = arg;
+	Exchange *exchange = arg;
 
 	(void)total, (void)now, (void)upload_total;
-	if (exchange->request->tick == NULL)
-		return 0;
-	return exchange->request->tick(exchange->request->tick_arg, (uint64_t)sent);
+	if (exchange->request->tick != NULL)
+		exchange->cancelled = exchange->request->tick(exchange->request->tick_arg, (uint64_t)sent) != 0;
+	return exchange->cancelled ? 1 : 0;
 }
 
 static bool set_limits(CURL *curl, const GsHttpRequest *request)
@@ -331,25 +344,44 @@ static int explain(const Exchange *exchange, CURLcode code, const char *detail, 
 		errno = exchange->read_errno;
 		return gs_error_errno(box, NULL, "cannot read the file");
 	}
-	if (code == CURLE_ABORTED_BY_CALLBACK)
+	if (exchange->cancelled)
 		return gs_error_set(box, GS_CLIENT_CANCELLED, NULL, "cancelled");
 	if (is_tls_trouble(code))
 		return gs_error_set(box, GS_CLIENT_NETWORK,
 							"Name the authority's certificate with --ca FILE or GROUPSHARE_CA; never ignore this "
 							"elsewhere than in a test of your own.",
 							"cannot verify who answers: %s", reason);
+	if (exchange->reply->status != 0)
+		return gs_error_set(box, GS_CLIENT_NETWORK, "It was done, most likely: look before you try again.",
+							"the answer, of HTTP status %d, broke off: %s", exchange->reply->status, reason);
 	return gs_error_set(box, GS_CLIENT_NETWORK, "Check the network and the address (--url), then try again.",
 						"no answer: %s", reason);
+}
+
+/*
+ * The exchange went wrong after the answer's header: is it an answer nevertheless? A server that answers before the
+ * whole body is sent, and a connection that ends just then, look like that. reply->cut: not all of its body is known to
+ * be here.
+ */
+static bool answers_nevertheless(const Exchange *exchange, CURLcode code)
+{
+	GsHttpReply *reply = exchange->reply;
+	bool bodiless = strcmp(exchange->request->method, "HEAD") == 0 || reply->status == 204 || reply->status == 304;
+
+	if (!exchange->answered || exchange->cancelled || exchange->stopped != 0 || exchange->too_large ||
+		exchange->no_memory || code == CURLE_OUT_OF_MEMORY || to_sink(exchange))
+		return false;
+	reply->cut = !bodiless && (exchange->length < 0 || (int64_t)reply->body_size < exchange->length);
+	return !reply->cut || reply->status >= 400 || exchange->request->status_suffices;
 }
 
 int gs_http_send(GsHttp *http, const GsHttpRequest *request, GsHttpReply *reply, GsErrorBox *box)
 {
 	CURL *curl = http->curl;
-	Exchange exchange = {.curl = curl, .request = request, .reply = reply};
+	Exchange exchange = {.request = request, .reply = reply, .length = -1};
 	struct curl_slist *headers = NULL;
 	char detail[CURL_ERROR_SIZE] = "";
 	curl_off_t connected_us = 0;
-	long status = 0;
 	CURLcode code;
 
 	*reply = NO_REPLY;
@@ -363,13 +395,12 @@ int gs_http_send(GsHttp *http, const GsHttpRequest *request, GsHttpReply *reply,
 		return gs_error_memory(box);
 	}
 	code = curl_easy_perform(curl);
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
 	curl_easy_reset(curl);
 	curl_slist_free_all(headers);
-	reply->status = (int)status;
-	/* A refusal that comes before the whole body is sent may end in a stream error: the refusal is what counts. */
-	if (code == CURLE_OK || (status >= 400 && !exchange.too_large && !exchange.no_memory && exchange.stopped == 0))
+	if (!exchange.answered)
+		reply->status = 0;
+	if (code == CURLE_OK || answers_nevertheless(&exchange, code))
 		return GS_CLIENT_OK;
 	reply->perhaps_received = connected_us > 0;
 	return explain(&exchange, code, detail, box);

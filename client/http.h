@@ -43,10 +43,12 @@ typedef struct GsHttpRequest {
 	GsHttpTick tick; /* may be NULL */
 	void *tick_arg;
 	int wait_s; /* how much longer than usual the answer may take (long poll); -1: a transfer, only stalls end it */
+	bool status_suffices; /* a success counts also when its body breaks off */
 } GsHttpRequest;
 
 struct GsHttpReply {
-	int status; /* 0: no answer came */
+	int status; /* 0: no answer came, or not all of its header */
+	bool cut;   /* the body broke off, or may have */
 	char *body; /* NUL-terminated, at most GS_HTTP_REPLY_MAX_BYTES; NULL when empty or given to the sink */
 	size_t body_size;
 	int retry_after_s;     /* -1: not said */
@@ -55,7 +57,7 @@ struct GsHttpReply {
 	bool upload_complete;  /* Upload-Complete: ?1 */
 	char etag[80];         /* with its quotes */
 	char request_id[80];   /* X-Request-ID */
-	bool perhaps_received; /* no answer, but the server may have got the request */
+	bool perhaps_received; /* no whole answer, but the server may have got the request */
 	bool upload_short;     /* the file ended before upload_from + upload_bytes */
 	uint64_t sent;         /* body bytes handed to the connection */
 };
@@ -65,8 +67,10 @@ __attribute__((warn_unused_result)) int gs_http_open(GsHttp **http, const char *
 void gs_http_close(GsHttp *http);
 
 /*
- * 0 when an answer came, whatever its status. Else NETWORK (unreachable, broken off, stalled, TLS), CANCELLED, PROTOCOL
- * (answer too large), LOCAL (CA file), or what the sink returned. gs_http_reply_clear(reply) after either.
+ * 0 when an answer came, whatever its status. An answer whose stream breaks after its header came if nothing of it is
+ * missing, if it is a refusal, or if its status suffices; what goes to a sink has to come to its regular end. Else
+ * NETWORK (unreachable, broken off, stalled, TLS), CANCELLED, PROTOCOL (answer too large), LOCAL (CA file), or what the
+ * sink returned. gs_http_reply_clear(reply) after either.
  */
 __attribute__((warn_unused_result)) int gs_http_send(GsHttp *http, const GsHttpRequest *request, GsHttpReply *reply,
 													 GsErrorBox *box);

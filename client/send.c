@@ -116,6 +116,20 @@ static GsPutNext after_break(Attempt *attempt, const GsHttpReply *reply, int sta
 	return here_or_other(put);
 }
 
+/*
+ * The answer broke off after its status. That is enough: the request bore the digest, and of bytes with another one the
+ * device would have said 422.
+ */
+static GsPutNext after_cut_success(Attempt *attempt, const GsHttpReply *reply)
+{
+	json_decref(*attempt->stored);
+	*attempt->stored = json_pack("{s:s}", "state", reply->status == 202 ? "receipt_pending" : "stored");
+	if (*attempt->stored != NULL)
+		return GS_PUT_DONE;
+	gs_error_memory(&attempt->put->client->box);
+	return GS_PUT_FAIL;
+}
+
 static GsPutNext after_success(Attempt *attempt, const GsHttpReply *reply)
 {
 	GsPut *put = attempt->put;
@@ -123,6 +137,8 @@ static GsPutNext after_success(Attempt *attempt, const GsHttpReply *reply)
 
 	*attempt->stored = json_loadb(reply->body != NULL ? reply->body : "", reply->body_size, 0, NULL);
 	sha256 = json_string_value(json_object_get(*attempt->stored, "sha256"));
+	if (sha256 == NULL && reply->cut)
+		return after_cut_success(attempt, reply);
 	if (sha256 != NULL && strcmp(sha256, put->sha256_hex) == 0)
 		return GS_PUT_DONE;
 	if (!gs_put_has_changed(put))
@@ -160,7 +176,8 @@ static GsPutNext send_whole(Attempt *attempt)
 										   .upload_bytes = put->size,
 										   .tick = tick,
 										   .tick_arg = put,
-										   .wait_s = -1},
+										   .wait_s = -1,
+										   .status_suffices = true},
 						  &reply, &put->client->box);
 	if (status != GS_CLIENT_OK)
 		next = after_break(attempt, &reply, status);
@@ -300,7 +317,8 @@ static GsPutNext send_patch(Attempt *attempt)
 									  .upload_type = "application/partial-upload",
 									  .tick = tick,
 									  .tick_arg = put,
-									  .wait_s = -1},
+									  .wait_s = -1,
+									  .status_suffices = last},
 					 &reply, &put->client->box);
 	next = status != GS_CLIENT_OK ? after_break(attempt, &reply, status) : after_patch(attempt, &reply, bytes, last);
 	gs_http_reply_clear(&reply);

@@ -313,7 +313,8 @@ int gs_session_call(GsClient *client, const GsCall *call, json_t **reply, int *h
 		if (client->session.token == NULL && (status = gs_client_connect(client, NULL)) != GS_CLIENT_OK)
 			return status;
 		status = call_with(client, call, client->session.token, &answer, &http);
-		if (http != 401 || strcmp(client->box.code, "session_invalid") != 0)
+		/* A refusal whose body broke off has no code; of a call with a session, 401 is about the session. */
+		if (http != 401 || (client->box.code[0] != '\0' && strcmp(client->box.code, "session_invalid") != 0))
 			break;
 		gs_session_free(&client->session);
 	}

@@ -15,11 +15,11 @@ use GroupShare::System;
 our @EXPORT = qw(new_person);
 
 # new_person('ann@example.org', gateway => G, server => S[, plan => 'standard', enroll => 0]): known to the control server
-# and enrolled through the gateway.
+# and enrolled through the gateway. With `code` instead of `server` there is nobody to make it known to.
 sub new_person {
     my ($identifier, %o) = @_;
     my $self = bless { %o, identifier => $identifier, home => scratch('home'), cwd => scratch('cwd') }, __PACKAGE__;
-    $self->{code} = add_terminal($self->{server}, $identifier, $o{plan});
+    $self->{code} = $o{code} // add_terminal($self->{server}, $identifier, $o{plan});
     return $self if exists $o{enroll} && !$o{enroll};
     my ($status, $out, $err) = $self->type('enroll', $identifier, $self->{code});
     croak "enroll $identifier: $status $err" if $status;
