@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- The audit trail tells who did what to whom, of everything that changes a membership.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(9);
 
 SELECT pg_temp.group_of_ann('Club', 'confirm') AS g \gset
 -- What has been written of the group since the last look, in any order: actor, action, terminal, role.

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- The rules of SQL style that the catalog can tell, over every object of the schema: a new one is covered by being there.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(22);
 
 CREATE TEMP VIEW f AS
     SELECT p.*, p.oid::regprocedure::text AS name FROM pg_proc p WHERE p.pronamespace = 'groupshare'::regnamespace;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Challenge and connect, with real Ed25519 signatures by openssl.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(23);
 
 -- :ann_key, :bob_key: public keys in hex. sign: set :text first; :signature is base64url.
 \set dir `d=$(mktemp -d) && for t in ann bob; do openssl genpkey -algorithm ED25519 -out $d/$t.pem; done; echo $d`

@@ -4,7 +4,7 @@
 BEGIN;
 \ir include/sharing.psql
 \ir include/inventory.psql
-SELECT no_plan();
+SELECT plan(91);
 SET LOCAL groupshare.delete_hold = 0;
 UPDATE groupshare.plan SET copies = 2 WHERE name = 'standard';
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Adding terminals, enrolment codes, enrolment, revocation.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(34);
 
 CREATE FUNCTION pg_temp.enroll(terminal text, code text) RETURNS jsonb LANGUAGE sql
     AS $$ SELECT pg_temp.call_with(NULL, 'enroll', '{}', jsonb_build_object('terminal', $1, 'code', $2,

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Events: the cursor, pages, retention, waking; an event that commits late is not lost (isolation/specs/late_event.spec).
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(21);
 
 CREATE FUNCTION pg_temp.events(identifier text, params jsonb DEFAULT '{}') RETURNS jsonb LANGUAGE sql
     AS $$ SELECT pg_temp.call($1, 'events', $2) -> 'reply' $$;

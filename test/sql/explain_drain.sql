@@ -3,7 +3,7 @@
 BEGIN;
 \ir include/sharing.psql
 \ir include/inventory.psql
-SELECT no_plan();
+SELECT plan(34);
 SET LOCAL groupshare.delete_hold = 0;
 
 -- What a dry run of a drain says: with room, without, and what is in the way.

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Group info: shape, pages of groups, members and shares, visibility, ETag.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(40);
 
 CREATE FUNCTION pg_temp.info(identifier text, params jsonb DEFAULT '{}') RETURNS jsonb LANGUAGE sql
     AS $$ SELECT pg_temp.call($1, 'my_groups', $2) -> 'reply' $$;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Name, description, room and list of a group; what a changed rule does to open inquiries.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(33);
 SELECT pg_temp.group_of_ann('Family', 'confirm') AS g \gset
 
 SELECT groupshare.set_group('ann@x.org', :'g', jsonb_build_object('name', 'Clan', 'description', E'Who we are.\nAll of us.', 'max_members', 2));

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- How many are in a group is known without counting, whoever changes memberships, and by whatever statement.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(29);
 SELECT pg_temp.group_of_ann('One', 'anyone') AS g \gset
 SELECT pg_temp.group_of_ann('Two', 'anyone') AS h \gset
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Creating groups in two steps and in one; settings.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(47);
 
 -- Two steps.
 SELECT pg_temp.call('ann@x.org', 'create_group', '{}', '{"name":"Friends"}') AS a \gset

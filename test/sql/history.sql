@@ -2,7 +2,7 @@
 -- Who could download what and when; history and audit are only added to.
 BEGIN;
 \ir include/sharing.psql
-SELECT no_plan();
+SELECT plan(20);
 SELECT groupshare.setup_roles() \g /dev/null
 -- All happens in one transaction, so time is made to pass: whatever has happened so far happened a day earlier.
 CREATE FUNCTION pg_temp.night() RETURNS void LANGUAGE plpgsql AS $$

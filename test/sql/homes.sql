@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What belongs to a row has that row's home, also against a DBA's own UPDATE; and no hot table locks the one row of this server.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(6);
 
 SELECT is(
     (SELECT string_agg(conrelid::regclass::text, ' ' ORDER BY conrelid::regclass::text COLLATE "C") FROM pg_constraint

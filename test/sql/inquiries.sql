@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Inquiries: who sees them, who decides, the first decision stands, the pause, expiry.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(41);
 
 CREATE FUNCTION pg_temp.decide(identifier text, inquiry uuid, decision text) RETURNS jsonb LANGUAGE sql
     AS $$ SELECT pg_temp.call($1, 'decide_inquiry', jsonb_build_object('inquiry', $2), jsonb_build_object('decision', $3)) $$;

@@ -3,7 +3,7 @@
 BEGIN;
 \ir include/sharing.psql
 \ir include/inventory.psql
-SELECT no_plan();
+SELECT plan(69);
 
 -- Asking
 SELECT throws_ok($$ SELECT groupshare.request_inventory('nowhere') $$, 'GS012', NULL, 'of no device');

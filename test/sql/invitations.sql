@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Invitations, as a member or administrator; dissolving over the API.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(36);
 CREATE FUNCTION pg_temp.put(who text, group_id uuid, target text, body jsonb) RETURNS jsonb LANGUAGE sql AS $$
     SELECT pg_temp.call($1, 'set_member', jsonb_build_object('group', $2, 'terminal', $3), $4) -> 'reply' $$;
 

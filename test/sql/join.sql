@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Joining by the three rules, bans, hidden groups.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(37);
 
 CREATE FUNCTION pg_temp.join(identifier text, group_id uuid) RETURNS jsonb LANGUAGE sql
     AS $$ SELECT pg_temp.call($1, 'join_group', jsonb_build_object('group', $2)) $$;

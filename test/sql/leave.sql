@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Leaving, removing, roles, succession; the rules over rows hold against a DBA's own statements.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(39);
 
 SELECT pg_temp.group_of_ann('Open', 'anyone') AS g \gset
 SELECT groupshare.join_group(t || '@x.org', :'g') FROM unnest(ARRAY['bob', 'cid', 'dan']) t;

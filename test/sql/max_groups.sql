@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- A terminal is in as many groups as its plan allows and in no more, by whatever way it comes in.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(28);
 
 SELECT is(max_groups, 1000, 'a plan allows a thousand, if it says nothing else') FROM groupshare.plan WHERE name = 'standard';
 SELECT pg_temp.group_of_ann('One', 'anyone') AS one \gset

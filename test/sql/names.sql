@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What may be called what.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(78);
 
 SELECT ok(groupshare.is_identifier(i), 'identifier: ' || i) FROM unnest(ARRAY['+8613800138000', '+1234567', '+123456789012345',
     'a@b', 'first.last+tag@mail.example.org', 'o''brien@x.org', repeat('a', 64) || '@x.org']) i;

@@ -2,7 +2,7 @@
 -- A DBA's policies of placement, limits of single devices, refusals by devices, and what-if.
 BEGIN;
 \ir include/sharing.psql
-SELECT no_plan();
+SELECT plan(74);
 
 CREATE FUNCTION pg_temp.reason(device text, size bigint) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(e.reason, 'candidate') FROM groupshare.explain_placement('ann@example.org', size) e WHERE e.device = reason.device $$;

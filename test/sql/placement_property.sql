@@ -3,7 +3,7 @@
 -- Each topology is a tree of its own below the root, and commits, so that the next one does not wade through its rows.
 \ir fixture/start.psql
 COMMIT;
-SELECT no_plan();
+SELECT plan(2);
 
 CREATE FUNCTION public.pick(VARIADIC choices text[]) RETURNS text LANGUAGE sql VOLATILE
     AS $$ SELECT choices[1 + floor(random() * cardinality(choices))::int] $$;

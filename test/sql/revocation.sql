@@ -2,7 +2,7 @@
 -- Whoever loses a right loses its tickets: what the devices are told, when, and again after a restart.
 BEGIN;
 \ir include/sharing.psql
-SELECT no_plan();
+SELECT plan(32);
 
 -- What `device` has to refuse: "terminal object-of" pairs, sorted; told is then done.
 CREATE FUNCTION pg_temp.revoked(device text) RETURNS text LANGUAGE plpgsql AS $$

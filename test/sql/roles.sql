@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What each role may do: its functions, and no table by any verb.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(44);
 
 SELECT lives_ok('SELECT groupshare.setup_roles()', 'setup_roles');
 SELECT lives_ok('SELECT groupshare.setup_roles()', 'again');

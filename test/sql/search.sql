@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Search by name: exact, prefix, part; listed, exact-name-only and hidden groups; pages.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(67);
 
 CREATE FUNCTION pg_temp.names(identifier text, name text, match text) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(string_agg(g ->> 'name', ' ' ORDER BY n), '-') FROM jsonb_array_elements(

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- The check of a session: one look-up sees signature, expiry, epoch, revocation, subscription.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(29);
 
 CREATE FUNCTION pg_temp.refused(session text, why text) RETURNS text LANGUAGE sql
     AS $$ SELECT throws_ok(format('SELECT pg_temp.call_with(%L, %L)', $1, 'my_groups'), 'GS002', NULL, $2) $$;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Setting up a control server, its service list and its secrets.
 \ir fixture/start.psql
-SELECT no_plan();
+SELECT plan(24);
 
 SELECT is(groupshare.setup_server(), (SELECT server_id FROM groupshare.self), 'again: the same server');
 SELECT is(groupshare.setup_server('here'), (SELECT server_id FROM groupshare.self), 'again by name: the same server');

@@ -2,7 +2,7 @@
 -- Who sees a share: changed after the upload, and when its owner comes and goes.
 BEGIN;
 \ir include/sharing.psql
-SELECT no_plan();
+SELECT plan(18);
 SELECT pg_temp.group_id('friends') AS g, pg_temp.group_id('others') AS o \gset
 SELECT groupshare.join_group('eve@example.org', :'o') \g /dev/null
 SELECT share AS s, object FROM groupshare.upload_notice('ann@example.org', 'film', 1, groups => ARRAY[:'g'::uuid], avoid => '{mid,far}') \gset
