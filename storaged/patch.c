@@ -85,7 +85,7 @@ static void patch_begin(GsStream *stream)
 	put->head = head;
 	/* Taken at its word until what is there is known: only then may it be written. */
 	put->offset = gs_offset_at(put->offset.size, head.offset < put->offset.size ? head.offset : put->offset.size);
-	problem = error != GS_PATCH_OK ? problem_of(error) : gs_put_read_digest(put);
+	problem = error != GS_PATCH_OK ? problem_of(error) : gs_put_read_content(put);
 	if (problem == NULL)
 		problem = check_lengths(put);
 	if (problem != NULL)

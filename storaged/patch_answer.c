@@ -131,7 +131,9 @@ void gs_patch_send_problem(GsPut *put, const GsProblem *problem)
 	}
 	if (put->kind == GS_PUT_PART)
 		add(&fields, "upload-complete", is_final(put, problem) ? "?1" : "?0");
-	if (problem->status == 415)
+	if (problem == &gs_put_encoded)
+		add(&fields, gs_put_identity.name, gs_put_identity.value);
+	else if (problem->status == 415)
 		add(&fields, "accept-patch", GS_PATCH_TYPES);
 	/* cache-control is among what every problem has. */
 	gs_problem_send_with(put->transfer.stream, problem->status, problem->code, problem->detail, problem->hint,

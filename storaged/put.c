@@ -180,7 +180,7 @@ static void put_begin(GsStream *stream)
 	else if (length >= 0 && length != ticket.size_bytes)
 		problem = &gs_put_size_mismatch;
 	else
-		problem = gs_put_read_digest(put);
+		problem = gs_put_read_content(put);
 	if (problem != NULL)
 		gs_put_answer_problem(put, problem);
 	else

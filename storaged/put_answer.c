@@ -35,9 +35,15 @@ const GsProblem gs_put_checksum = {460, "checksum_mismatch", "the part is not wh
 								   "send it again; nothing of it was kept", 0};
 const GsProblem gs_put_content_digest = {400, "checksum_mismatch", "the part is not what its Content-Digest says",
 										 "send it again; nothing of it was kept", 0};
+const GsProblem gs_put_encoded = {415, "unsupported_media_type", "the bytes are kept as they come: no Content-Encoding",
+								  NULL, 0};
+const GsProblem gs_put_precondition = {412, "precondition_failed",
+									   "what is stored is not what If-Match or If-None-Match says", NULL, 0};
 /* Never sent: */
 const GsProblem gs_put_gone = {499, "", "the sender is gone", NULL, 0};
 const GsProblem gs_put_cut = {499, "", "a newer request goes on with the upload", NULL, 0};
+
+const GsHeader gs_put_identity = {"accept-encoding", "identity"};
 
 void gs_put_set_state(GsPut *put, GsPutState state)
 {
@@ -134,8 +140,8 @@ void gs_put_answer_problem(GsPut *put, const GsProblem *problem)
 	else if (put->kind != GS_PUT_WHOLE)
 		gs_patch_send_problem(put, problem);
 	else
-		gs_problem_send(put->transfer.stream, problem->status, problem->code, problem->detail, problem->hint,
-						problem->retry_after_s);
+		gs_problem_send_with(put->transfer.stream, problem->status, problem->code, problem->detail, problem->hint,
+							 problem->retry_after_s, &gs_put_identity, problem == &gs_put_encoded ? 1 : 0);
 }
 
 void gs_put_answer_stored(GsPut *put, int status)

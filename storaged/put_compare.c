@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "storaged/condition.h"
 #include "storaged/journal.h"
 #include "storaged/upload.h"
 
@@ -106,6 +107,23 @@ void gs_put_compare_finish(GsPut *put)
 		identical(put);
 }
 
+bool gs_put_conditions_hold(const GsPut *put)
+{
+	GsStream *stream = put->transfer.stream;
+	char etag[GS_SHA256_HEX + 3] = "\"";
+	const char *if_match;
+
+	if (stream == NULL || put->kind != GS_PUT_WHOLE)
+		return true;
+	if_match = gs_stream_header_joined(stream, "if-match");
+	if (put->look != LOOK_STORED)
+		return if_match == NULL;
+	gs_hex_encode(put->stored.sha256, GS_SHA256_BYTES, etag + 1);
+	strcat(etag, "\"");
+	return gs_condition_evaluate(if_match, gs_stream_header_joined(stream, "if-none-match"), etag) ==
+		   GS_CONDITION_PROCEED;
+}
+
 /* Decides by what is known without the bytes, else has them hashed. */
 void gs_put_compare_start(GsPut *put)
 {
@@ -114,6 +132,10 @@ void gs_put_compare_start(GsPut *put)
 		put->stored.size_bytes != put->offset.size ||
 		(put->expects && memcmp(put->expected, put->stored.sha256, GS_SHA256_BYTES) != 0)) {
 		gs_put_answer_problem(put, &gs_put_different);
+		return;
+	}
+	if (!gs_put_conditions_hold(put)) {
+		gs_put_answer_problem(put, &gs_put_precondition);
 		return;
 	}
 	put->comparing = true;

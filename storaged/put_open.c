@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "daemon/log.h"
 #include "daemon/response.h"
@@ -93,10 +94,13 @@ static const GsProblem *read_digest(GsPut *put, const char *name)
 }
 
 /* The content of a PUT is the representation; that of a part is patch_head.c's business. */
-const GsProblem *gs_put_read_digest(GsPut *put)
+const GsProblem *gs_put_read_content(GsPut *put)
 {
+	const char *encoding = gs_stream_header_joined(put->transfer.stream, "content-encoding");
 	const GsProblem *problem = read_digest(put, "repr-digest");
 
+	if (encoding != NULL && strcasecmp(encoding, "identity") != 0)
+		return &gs_put_encoded;
 	return problem == NULL && put->kind == GS_PUT_WHOLE ? read_digest(put, "content-digest") : problem;
 }
 
@@ -129,6 +133,8 @@ static void opened_new(GsPut *put)
 	gs_server_stage(put->server, put->offset.size);
 	if (put->result != GS_STAGE_OK)
 		gs_put_fail(put, gs_put_stage_problem(put));
+	else if (!gs_put_conditions_hold(put))
+		gs_put_fail(put, &gs_put_precondition);
 	else if (put->kind == GS_PUT_PART && put->problem == NULL)
 		gs_part_begin(put);
 	gs_put_set_state(put, PUT_RECEIVING);
@@ -223,6 +229,8 @@ static void start_staged(GsPut *put, GsStaged *staged)
 		gs_put_answer_offset(put, staged->stage.written_bytes, staged->stage.until_s);
 	} else if (problem != NULL) {
 		gs_put_answer_problem(put, problem);
+	} else if (!gs_put_conditions_hold(put)) {
+		gs_put_answer_problem(put, &gs_put_precondition);
 	} else if (put->kind == GS_PUT_WHOLE) {
 		/* It starts over: opening the stage anew drops what is on disk. */
 		gs_staged_take(staged);

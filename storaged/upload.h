@@ -83,7 +83,9 @@ typedef struct GsPut {
 extern const GsProblem gs_put_size_mismatch, gs_put_digest_mismatch, gs_put_busy, gs_put_different, gs_put_unwanted,
 	gs_put_cancelled, gs_put_no_room, gs_put_read_only, gs_put_overloaded, gs_put_behind, gs_put_internal,
 	gs_put_no_memory, gs_put_gone, gs_put_cut, gs_put_mismatch, gs_put_inconsistent, gs_put_checksum,
-	gs_put_content_digest;
+	gs_put_content_digest, gs_put_encoded, gs_put_precondition;
+
+extern const GsHeader gs_put_identity; /* of gs_put_encoded */
 
 /* put.c -------------------------------------------------------------------------------------------------------------
  */
@@ -102,8 +104,8 @@ void gs_put_paid(GsPaced *paced);
 
 /* NULL: answered. The stream's transfer from here on, QUEUED. */
 GsPut *gs_put_new(GsStream *stream, const GsTicket *ticket, GsPutKind kind);
-/* NULL, or what is wrong with Repr-Digest; with a PUT, Content-Digest too. */
-const GsProblem *gs_put_read_digest(GsPut *put);
+/* NULL, or what is wrong with Content-Encoding or Repr-Digest; with a PUT, Content-Digest too. */
+const GsProblem *gs_put_read_content(GsPut *put);
 /* QUEUED: decides by what is known of the object; goes on, is queued, or is answered. */
 void gs_put_start(GsPut *put);
 
@@ -166,6 +168,8 @@ GsPutLook gs_put_look(GsPut *put);
 const GsProblem *gs_put_look_problem(const GsPut *put);
 /* The object is stored: decides by what is known without the bytes, else has them hashed. */
 void gs_put_compare_start(GsPut *put);
+/* A PUT's If-Match and If-None-Match (RFC 9110, 13.1), by `look` and `stored`. What is not stored has no tag. */
+__attribute__((warn_unused_result)) bool gs_put_conditions_hold(const GsPut *put);
 /* All bytes are hashed. */
 void gs_put_compare_finish(GsPut *put);
 

@@ -128,6 +128,37 @@ wait_for(
     sub { $cs->sql(q{SELECT count(*) FROM groupshare.device_work WHERE kind = 'delete' AND done_at IS NULL}) == 0 }, 'the work to be done');
 pass('deletion work is done and reported');
 
+# What a PUT is bound to (RFC 9110, 13.1): what is not stored has no tag, and nothing is ever replaced.
+$upload = notice($ann, $size);
+my $tag   = '"' . sha256_hex($content) . '"';
+my $tried = sub { return put($upload, undef, body => $content, headers => [@_]) };
+$before = settled($device);
+is_problem($tried->('if-match' => $_), 412, 'precondition_failed', "If-Match: $_ of nothing") for $tag, '*';
+is_deeply(files_under($device), $before, 'leaves nothing');
+is_reply(http('PATCH', $upload->{url}, token => $upload->{ticket}, body => 'the', headers => [ 'upload-offset' => 0, 'content-type' => 'application/partial-upload' ]),
+    204, 'a part of it');
+is_problem($tried->('if-match' => $tag), 412, 'precondition_failed', 'is no tag either');
+is(http('HEAD', $upload->{url}, token => $upload->{ticket})->{headers}{'upload-offset'}, 3, 'and stays');
+is_reply($tried->('if-none-match' => '*'), 201, 'If-None-Match: * of nothing');
+is_problem($tried->('if-none-match' => $_), 412, 'precondition_failed', "If-None-Match: $_ of what is stored") for '*', $tag, "W/$tag";
+is_reply($tried->(@{$_}), 201, "@{$_} of what is stored") for [ 'if-match' => $tag ], [ 'if-match' => '*' ], [ 'if-none-match' => '"x"' ];
+is_problem($tried->('if-match' => '"x"'), 412, 'precondition_failed', 'If-Match of something else');
+
+# Bytes are kept as they come, so that nobody takes packed ones for those of the share.
+$upload = notice($ann, $size);
+$before = settled($device);
+for my $coding ('gzip', 'identity, br') {
+    my $reply = $tried->('content-encoding' => $coding);
+    is_problem($reply, 415, 'unsupported_media_type', "Content-Encoding: $coding");
+    is($reply->{headers}{'accept-encoding'}, 'identity', 'is told which there is');
+}
+my $reply = http('PATCH', $upload->{url}, token => $upload->{ticket}, body => $content,
+    headers => [ 'upload-offset' => 0, 'content-type' => 'application/partial-upload', 'content-encoding' => 'gzip' ]);
+is_problem($reply, 415, 'unsupported_media_type', 'a part likewise');
+is_deeply([ @{ $reply->{headers} }{qw(accept-encoding accept-patch upload-complete)} ], [ 'identity', undef, '?0' ], 'with the right reason');
+is_deeply(files_under($device), $before, 'nothing of them is left');
+is_reply($tried->('content-encoding' => 'Identity'), 201, 'identity is none');
+
 # A large one: memory does not depend on the size. (AddressSanitizer keeps freed memory.)
 my $large  = large_file(100);
 my $first  = memory_kib($device);
