@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/evp.h>
 
@@ -49,6 +50,18 @@ bool gs_sha256_decode(uint8_t to[GS_SHA256_BYTES], const char *text)
 		to[i] = (uint8_t)(high << 4 | low);
 	}
 	return true;
+}
+
+int64_t gs_time_decode(const char *text)
+{
+	struct tm time = {0};
+	const char *rest = text != NULL ? strptime(text, "%Y-%m-%dT%H:%M:%S", &time) : NULL;
+
+	if (rest == NULL)
+		return -1;
+	if (*rest == '.')
+		rest += 1 + strspn(rest + 1, "0123456789");
+	return strcmp(rest, "Z") == 0 ? (int64_t)timegm(&time) : -1;
 }
 
 char *gs_percent_encode(const char *text)

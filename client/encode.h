@@ -23,6 +23,9 @@ void gs_hex_encode(char *to, const uint8_t *from, size_t n);
 /* 64 lower-case digits -> 32 bytes; false when `text` is anything else (NULL included). */
 bool gs_sha256_decode(uint8_t to[GS_SHA256_BYTES], const char *text);
 
+/* RFC 3339, UTC -> seconds since 1970, without their fraction; -1 when `text` is anything else (NULL included). */
+int64_t gs_time_decode(const char *text);
+
 /* RFC 3986: everything but unreserved characters as %XX. malloc'd; NULL = no memory. */
 char *gs_percent_encode(const char *text);
 

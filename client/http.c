@@ -79,7 +79,7 @@ void gs_http_close(GsHttp *http)
 	free(http);
 }
 
-static const GsHttpReply NO_REPLY = {.retry_after_s = -1, .range_start = -1, .upload_offset = -1};
+static const GsHttpReply NO_REPLY = {.retry_after_s = -1, .date_s = -1, .range_start = -1, .upload_offset = -1};
 
 void gs_http_reply_clear(GsHttpReply *reply)
 {
@@ -162,7 +162,10 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 	line[strcspn(line, "\r\n")] = '\0';
 	/* The header of an interim answer (1xx) says nothing about the final one. */
 	if (strncmp(line, "HTTP/", 5) == 0) {
-		*reply = (GsHttpReply){.retry_after_s = -1, .range_start = -1, .upload_offset = -1, .sent = reply->sent};
+		uint64_t sent = reply->sent;
+
+		*reply = NO_REPLY;
+		reply->sent = sent;
 		reply->status = (int)number(line + strcspn(line, " "));
 		exchange->length = -1;
 	} else if (line[0] == '\0')
@@ -171,6 +174,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 		exchange->length = number(value);
 	else if ((value = header_value(line, "retry-after")) != NULL)
 		reply->retry_after_s = (int)number(value);
+	else if ((value = header_value(line, "date")) != NULL)
+		reply->date_s = (int64_t)curl_getdate(value, NULL);
 	else if ((value = header_value(line, "etag")) != NULL)
 		snprintf(reply->etag, sizeof(reply->etag), "%s", value);
 	else if ((value = header_value(line, "x-request-id")) != NULL)

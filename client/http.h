@@ -52,6 +52,7 @@ struct GsHttpReply {
 	char *body; /* NUL-terminated, at most GS_HTTP_REPLY_MAX_BYTES; NULL when empty or given to the sink */
 	size_t body_size;
 	int retry_after_s;     /* -1: not said */
+	int64_t date_s;        /* Date, of the server's clock; -1: not said */
 	int64_t range_start;   /* of Content-Range; -1: none */
 	int64_t upload_offset; /* Upload-Offset; -1: none */
 	bool upload_complete;  /* Upload-Complete: ?1 */

@@ -14,6 +14,10 @@
 #define ATTEMPTS_MAX 10
 #define AVOID_MAX 5
 #define RETRY_AFTER_MAX_S 5
+/* An allocation is renewed when this much of its life is over, and a request to the device may take as long again. */
+#define RENEW_PART 4
+#define RENEW_LEAST_S 1
+#define RENEW_MOST_S 60
 
 static json_t *notice_body(const GsPut *put)
 {
@@ -94,6 +98,22 @@ static int refused(GsPut *put, int status)
 	return status;
 }
 
+/*
+ * When the allocation has to be renewed, by what the answer says of its end and of its own time; nobody's clock is
+ * compared with this machine's. Without either, or if the gateway's clock is beyond that end, after a minute.
+ */
+static double renewal_of(const GsPut *put, const json_t *answer)
+{
+	int64_t ticket_s = gs_time_decode(json_string_value(json_object_get(answer, "expires_at")));
+	int64_t reserved_s = gs_time_decode(json_string_value(json_object_get(answer, "reservation_expires_at")));
+	int64_t end_s = reserved_s >= 0 && reserved_s < ticket_s ? reserved_s : ticket_s;
+	double renew_s = (double)(end_s - put->client->date_s) / RENEW_PART;
+
+	if (end_s < 0 || put->client->date_s < 0 || renew_s <= 0 || renew_s > RENEW_MOST_S)
+		return RENEW_MOST_S;
+	return renew_s < RENEW_LEAST_S ? RENEW_LEAST_S : renew_s;
+}
+
 /* Sends the upload notice; put->notice is the answer. *http_status 200: stored already, 201: allocated. */
 static int send_notice(GsPut *put, int *http_status)
 {
@@ -114,6 +134,7 @@ static int send_notice(GsPut *put, int *http_status)
 	json_decref(put->notice);
 	put->notice = answer;
 	put->noticed_s = gs_session_now_s();
+	put->renew_s = renewal_of(put, answer);
 	if (*http_status != 200 && (!json_is_string(json_object_get(put->notice, "url")) ||
 								!json_is_string(json_object_get(put->notice, "ticket")) ||
 								!json_is_string(json_object_get(put->notice, "device"))))

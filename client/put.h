@@ -36,6 +36,7 @@ typedef struct GsPut {
 	json_t *avoid;                  /* array of device names */
 	json_t *notice;                 /* the latest storage allocation */
 	double noticed_s;               /* when it came, monotonic clock */
+	double renew_s;                 /* how long after that the next one is due */
 
 	/* send.c. */
 	bool whole;        /* the device takes no parts: one PUT */

@@ -2,8 +2,8 @@
 /*
  * One attempt to bring an upload's bytes to the device of the latest notice. Small contents go by one PUT. Larger ones
  * go by PATCH (resumable uploads, IETF draft): the device says what it holds, the rest is sent in requests that grow
- * while they take less than a minute, so that a long upload comes back to its notice in time, whose repetition renews
- * ticket and reservation. A device that knows no PATCH gets the whole by PUT.
+ * while they take less than a minute at most, so that a long upload comes back to its notice in time, whose repetition
+ * renews ticket and reservation. A device that knows no PATCH gets the whole by PUT.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +14,10 @@
 /* Below this, asking what the device holds costs more than it can save. */
 #define RESUMABLE_MIN_BYTES (1 << 20)
 #define PATCH_FIRST_BYTES (16LL << 20)
-#define PATCH_MIN_BYTES (1LL << 20)
+#define PATCH_FIRST_HASTY_BYTES (1LL << 20) /* under an allocation of short life */
+#define PATCH_MIN_BYTES (256LL << 10)
 #define PATCH_MAX_BYTES (16LL << 30)
 #define PATCH_LONG_S 60
-#define NOTICE_RENEW_S 60
 /* Requests in a row that find the device elsewhere than it said. */
 #define MISMATCHES_MAX 4
 /* A device that holds a part is worth waiting for. */
@@ -251,12 +251,12 @@ static GsPutNext ask_offset(Attempt *attempt)
 	return next;
 }
 
-/* Larger while it takes less than a minute, smaller when much longer. */
+/* Larger while it takes less time than the allocation is left alone for, smaller when much longer. */
 static void adapt(GsPut *put, double took_s)
 {
-	if (took_s < PATCH_LONG_S / 2.0 && put->patch < PATCH_MAX_BYTES)
+	if (took_s < put->renew_s / 2 && put->patch < PATCH_MAX_BYTES)
 		put->patch *= 2;
-	else if (took_s > PATCH_LONG_S * 2.0 && put->patch > PATCH_MIN_BYTES)
+	else if (took_s > put->renew_s * 2 && put->patch > PATCH_MIN_BYTES)
 		put->patch /= 2;
 }
 
@@ -341,7 +341,7 @@ static GsPutNext send_parts(Attempt *attempt)
 						 "%s has lost bytes of the stream", attempt->where);
 			return GS_PUT_FAIL;
 		}
-		if (gs_session_now_s() - put->noticed_s > NOTICE_RENEW_S)
+		if (gs_session_now_s() - put->noticed_s > put->renew_s)
 			break;
 		next = send_patch(attempt);
 	}
@@ -371,7 +371,7 @@ GsPutNext gs_put_send(GsPut *put, json_t **stored)
 
 	put->retry_after_s = -1;
 	if (put->patch == 0)
-		put->patch = PATCH_FIRST_BYTES;
+		put->patch = put->renew_s < PATCH_LONG_S ? PATCH_FIRST_HASTY_BYTES : PATCH_FIRST_BYTES;
 	snprintf(attempt.where, sizeof(attempt.where), "device %s",
 			 json_string_value(json_object_get(put->notice, "device")));
 	if (gs_http_base_url(json_string_value(json_object_get(put->notice, "url")), &attempt.url, &put->client->box) !=

@@ -206,6 +206,7 @@ static int call_with(GsClient *client, const GsCall *call, const char *bearer, j
 		gs_http_reply_clear(&raw);
 	}
 	*http_status = raw.status;
+	client->date_s = raw.date_s;
 	if (failed)
 		status = client->box.error.status;
 	else if (status == GS_CLIENT_OK)

@@ -119,11 +119,24 @@ static void uuid(void **state)
 	assert_false(gs_is_uuid("0b5e1c9a-8f00-4d5e-9b1a-0123456789ag"));
 }
 
+static void time_of_day(void **state)
+{
+	(void)state;
+	assert_int_equal(gs_time_decode("1970-01-01T00:00:00Z"), 0);
+	assert_int_equal(gs_time_decode("2026-01-31T12:00:00Z"), 1769860800);
+	assert_int_equal(gs_time_decode("2026-01-31T12:00:00.123456Z"), 1769860800);
+	assert_int_equal(gs_time_decode(NULL), -1);
+	assert_int_equal(gs_time_decode(""), -1);
+	assert_int_equal(gs_time_decode("2026-01-31 12:00:00Z"), -1);
+	assert_int_equal(gs_time_decode("2026-01-31T12:00:00"), -1);
+	assert_int_equal(gs_time_decode("2026-01-31T12:00:00+01:00"), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(base64),  cmocka_unit_test(sizes), cmocka_unit_test(digest),
-		cmocka_unit_test(percent), cmocka_unit_test(uuid),
+		cmocka_unit_test(percent), cmocka_unit_test(uuid),  cmocka_unit_test(time_of_day),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
