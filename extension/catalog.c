@@ -5,6 +5,7 @@
 #include "miscadmin.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/rls.h"
 #include "utils/syscache.h"
 
 #include "catalog.h"
@@ -64,5 +65,9 @@ void gs_catalog_require(GsRight *right, Oid table, const char *name, AclMode mod
 	result = pg_class_aclcheck(table, user, mode);
 	if (result != ACLCHECK_OK)
 		aclcheck_error(result, OBJECT_TABLE, name);
+	if (check_enable_rls(table, user, false) == RLS_ENABLED)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("row level security of groupshare.%s would hold for groupshare itself", name),
+						errhint("The owner of the extension's functions must be a superuser or have BYPASSRLS.")));
 	*right = (GsRight){known, user, table, mode};
 }

@@ -14,6 +14,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
@@ -37,12 +38,27 @@ static void learn(GsLookup *lookup)
 	lookup->known = state;
 }
 
+/* With the lock comes what others have committed, a REINDEX CONCURRENTLY that drops the index which is known, say.
+ * Under it the index stays. */
+static Relation open_table(GsLookup *lookup)
+{
+	for (;;) {
+		Relation table;
+
+		learn(lookup);
+		gs_catalog_require(&lookup->may_read, lookup->table_oid, lookup->table, ACL_SELECT);
+		table = table_open(lookup->table_oid, AccessShareLock);
+		if (lookup->known == gs_catalog_state())
+			return table;
+		table_close(table, AccessShareLock);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
 void gs_lookup_open(GsCursor *cursor, GsLookup *lookup)
 {
-	learn(lookup);
-	gs_catalog_require(&lookup->may_read, lookup->table_oid, lookup->table, ACL_SELECT);
 	cursor->lookup = lookup;
-	cursor->table = table_open(lookup->table_oid, AccessShareLock);
+	cursor->table = open_table(lookup);
 	cursor->index = index_open(lookup->index_oid, AccessShareLock);
 	cursor->row = table_slot_create(cursor->table, NULL);
 	cursor->scan = NULL;

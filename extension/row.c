@@ -58,6 +58,17 @@ static List *range_table(const GsTableKept *kept, Relation relation, AclMode mod
 	return list_make1(entry);
 }
 
+/* What a statement would be rewritten by, or routed to. */
+static void refuse_detours(const GsTable *table, Relation relation)
+{
+	if (relation->rd_rel->relkind != RELKIND_RELATION)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("groupshare.%s is no ordinary table", table->name)));
+	if (relation->rd_rules != NULL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("groupshare.%s has rules, which groupshare would not follow", table->name),
+						errhint("Drop them; triggers are followed.")));
+}
+
 static void begin(Write *write, GsTable *table, CmdType command)
 {
 	const AclMode mode = command == CMD_INSERT ? ACL_INSERT : ACL_UPDATE;
@@ -65,6 +76,7 @@ static void begin(Write *write, GsTable *table, CmdType command)
 
 	write->table = table;
 	write->relation = open_table(table, mode);
+	refuse_detours(table, write->relation);
 	write->estate = CreateExecutorState();
 	MemoryContextSwitchTo(write->estate->es_query_cxt);
 	write->kept = gs_row_take(table, write->relation);
@@ -78,6 +90,7 @@ static void begin(Write *write, GsTable *table, CmdType command)
 		result->ri_TrigFunctions = palloc0(sizeof(FmgrInfo) * result->ri_TrigDesc->numtriggers);
 	result->ri_IndexRelationDescs = palloc0(sizeof(Relation) * Max(result->ri_NumIndices, 1));
 	write->estate->es_opened_result_relations = list_make1(result);
+	CheckValidResultRel(result, command);
 	write->row = MakeSingleTupleTableSlot(write->kept->descriptor, &TTSOpsVirtual);
 	AfterTriggerBeginQuery();
 	write->capture = MakeTransitionCaptureState(result->ri_TrigDesc, RelationGetRelid(write->relation), command);
@@ -140,11 +153,12 @@ static void check(Write *write, CmdType command)
 	const TupleConstr *rules = RelationGetDescr(write->relation)->constr;
 
 	write->row->tts_tableOid = RelationGetRelid(write->relation);
-	if (rules == NULL)
-		return;
-	if (rules->has_generated_stored)
+	if (rules != NULL && rules->has_generated_stored)
 		ExecComputeStoredGenerated(write->result, write->estate, write->row, command);
-	ExecConstraints(write->result, write->row, write->estate);
+	if (rules != NULL)
+		ExecConstraints(write->result, write->row, write->estate);
+	if (write->relation->rd_rel->relispartition)
+		(void)ExecPartitionCheck(write->result, write->row, write->estate, true);
 }
 
 /* Those whose condition holds for the row; the others are neither written nor read. */

@@ -20,6 +20,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "catalog.h"
 #include "plan.h"
 #include "row_keys.h"
 
@@ -73,6 +74,7 @@ void gs_references_learn(GsReferences *references, const ResultRelInfo *result, 
 
 	if (triggers == NULL)
 		return;
+	references->known = gs_catalog_state();
 	references->list = palloc0(sizeof(GsReference) * triggers->numtriggers);
 	for (int i = 0; i < triggers->numtriggers; i++) {
 		const Trigger *trigger = &triggers->triggers[i];
@@ -164,12 +166,18 @@ static bool find_and_lock(const GsReference *reference, ScanKeyData *keys, Relat
 	return held;
 }
 
-static bool hold(const GsReference *reference, ScanKeyData *keys)
+/* What has changed in the catalog by the time of the lock may be the index: then the trigger looks itself. */
+static bool hold(const GsReference *reference, ScanKeyData *keys, uint64 known)
 {
 	Relation table = table_open(reference->table, RowShareLock);
-	TupleTableSlot *row = table_slot_create(table, NULL);
+	TupleTableSlot *row;
 	bool held;
 
+	if (known != gs_catalog_state()) {
+		table_close(table, NoLock);
+		return false;
+	}
+	row = table_slot_create(table, NULL);
 	gs_plan_freeze();
 	held = is_inserted(reference, keys, table, row) || find_and_lock(reference, keys, table, row);
 	ExecDropSingleTupleTableSlot(row);
@@ -178,7 +186,7 @@ static bool hold(const GsReference *reference, ScanKeyData *keys)
 	return held;
 }
 
-static bool holds(const GsReference *reference, TupleTableSlot *row)
+static bool holds(const GsReference *reference, TupleTableSlot *row, uint64 known)
 {
 	ScanKeyData keys[INDEX_MAX_KEYS];
 
@@ -190,7 +198,7 @@ static bool holds(const GsReference *reference, TupleTableSlot *row)
 		if (isnull)
 			return false;
 	}
-	return hold(reference, keys);
+	return hold(reference, keys, known);
 }
 
 void gs_references_hold(const GsReferences *references, TriggerDesc *triggers, TupleTableSlot *row)
@@ -199,6 +207,6 @@ void gs_references_hold(const GsReferences *references, TriggerDesc *triggers, T
 		const GsReference *reference = &references->list[i];
 
 		triggers->triggers[reference->trigger].tgtype =
-			holds(reference, row) ? reference->type & ~TRIGGER_TYPE_INSERT : reference->type;
+			holds(reference, row, references->known) ? reference->type & ~TRIGGER_TYPE_INSERT : reference->type;
 	}
 }

@@ -29,6 +29,7 @@ typedef struct GsReference {
 typedef struct GsReferences {
 	int count;
 	GsReference *list;
+	uint64 known; /* the state of the catalog then */
 } GsReferences;
 
 /* Those of the table that `result` describes, in the current memory context. Deferrable ones, those that refer to their

@@ -45,6 +45,7 @@ static const GsSqlstate table[] = {
 	{"40P01", 503, "try_again", 1, COLLIDED},
 	{"55P03", 503, "try_again", 1, COLLIDED},
 	{"57014", 503, "try_again", 1, COLLIDED},
+	{"25006", 503, "unavailable", 2, AWAY}, /* a standby, or one that is only to be read for a while */
 	{"57P0", 503, "unavailable", 2, AWAY},
 	{"08", 503, "unavailable", 2, AWAY},
 	{"53", 503, "unavailable", 2, AWAY},

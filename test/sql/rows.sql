@@ -3,7 +3,7 @@
 -- what a DBA adds to the tables, and from the moment on that it is added.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(50);
+SELECT plan(61);
 
 SELECT pg_temp.announce(d, 90000, 10) FROM unnest(ARRAY['near', 'mid', 'far']) d \g /dev/null
 CREATE FUNCTION pg_temp.notice(name text, size bigint DEFAULT 10, who text DEFAULT 'ann@example.org') RETURNS uuid LANGUAGE sql
@@ -161,6 +161,25 @@ SELECT lives_ok($$ SELECT pg_temp.notice('two columns', 77) $$, 'one of two colu
 SELECT throws_ok($$ SELECT pg_temp.notice('two columns, not allowed', 78) $$, '23503', NULL, 'that is not met');
 ALTER TABLE groupshare.reservation DROP COLUMN upper;
 
+-- Partitions, publications, rules
+ALTER TABLE groupshare.reservation DROP CONSTRAINT small;
+CREATE TABLE parts (LIKE groupshare.reservation) PARTITION BY RANGE (size_bytes);
+ALTER TABLE parts ATTACH PARTITION groupshare.reservation FOR VALUES FROM (0) TO (1000);
+SELECT lives_ok($$ SELECT pg_temp.notice('within', 999) $$, 'a row of this partition');
+SELECT throws_ok($$ SELECT pg_temp.notice('without', 1000) $$, '23514', NULL, 'and one of another');
+ALTER TABLE parts DETACH PARTITION groupshare.reservation;
+SELECT lives_ok($$ SELECT pg_temp.notice('whole', 1000) $$, 'of none any more');
+CREATE PUBLICATION told FOR TABLE groupshare.usage;
+SELECT lives_ok($$ SELECT pg_temp.notice('told') $$, 'a table that is published, by its key');
+ALTER TABLE groupshare.usage REPLICA IDENTITY NOTHING;
+SELECT throws_ok($$ SELECT pg_temp.notice('not told') $$, '55000', NULL, 'and without one');
+DROP PUBLICATION told;
+ALTER TABLE groupshare.usage REPLICA IDENTITY DEFAULT;
+CREATE RULE also AS ON INSERT TO groupshare.share DO ALSO NOTHING;
+SELECT throws_ok($$ SELECT pg_temp.notice('ruled') $$, '0A000', NULL, 'a rule is not followed, which is said');
+DROP RULE also ON groupshare.share;
+SELECT lives_ok($$ SELECT pg_temp.notice('not ruled') $$, 'without it');
+
 -- Rights, and transactions that only read
 CREATE ROLE rows_owner;
 GRANT USAGE ON SCHEMA groupshare TO rows_owner;
@@ -170,6 +189,16 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA groupshare TO rows_owner;
 SELECT oid::regprocedure AS notice_function FROM pg_proc WHERE pronamespace = 'groupshare'::regnamespace AND proname = 'upload_notice' \gset
 ALTER FUNCTION :notice_function OWNER TO rows_owner;
 SELECT lives_ok($$ SELECT pg_temp.notice('rights') $$, 'with the rights that it needs');
+ALTER TABLE groupshare.share ENABLE ROW LEVEL SECURITY;
+SELECT throws_ok($$ SELECT pg_temp.notice('secured') $$, '0A000', NULL, 'row level security that holds for the owner would be passed by in writing');
+ALTER TABLE groupshare.share DISABLE ROW LEVEL SECURITY;
+ALTER TABLE groupshare.terminal ENABLE ROW LEVEL SECURITY;
+SELECT throws_ok($$ SELECT pg_temp.notice('secured') $$, '0A000', NULL, 'and in reading');
+ALTER ROLE rows_owner BYPASSRLS;
+SELECT lives_ok($$ SELECT pg_temp.notice('passes by') $$, 'an owner whom it does not hold for');
+ALTER ROLE rows_owner NOBYPASSRLS;
+ALTER TABLE groupshare.terminal DISABLE ROW LEVEL SECURITY;
+SELECT lives_ok($$ SELECT pg_temp.notice('not secured') $$, 'without it');
 REVOKE INSERT ON groupshare.reservation FROM rows_owner;
 SELECT throws_ok($$ SELECT pg_temp.notice('no right') $$, '42501', NULL, 'without the right to insert');
 GRANT INSERT ON groupshare.reservation TO rows_owner;

@@ -71,6 +71,7 @@ static void others(void **state)
 	expect("40P01", 503, "try_again");
 	expect("55P03", 503, "try_again");
 	expect("57014", 503, "try_again");
+	expect("25006", 503, "unavailable");
 	expect("57P01", 503, "unavailable");
 	expect("57P03", 503, "unavailable");
 	expect("08006", 503, "unavailable");
@@ -85,7 +86,8 @@ static void others(void **state)
 
 static void retry_after(void **state)
 {
-	static const char *const all[] = {"GS022", "GS023", "GS025", "GS026", "40001", "57014", "57P01", "08006", "53300"};
+	static const char *const all[] = {"GS022", "GS023", "GS025", "GS026", "40001",
+									  "57014", "57P01", "08006", "53300", "25006"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
