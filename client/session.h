@@ -20,7 +20,7 @@ struct GsClient {
 	GsSession session; /* token NULL: none yet */
 	GsKey *key;        /* NULL until needed */
 	GsHttp *http;
-	int64_t date_s; /* Date of the latest answer to a call; -1: not said */
+	int64_t date_s;          /* Date of the latest answer to a call; -1: not said */
 	GsClientWaiting waiting; /* may be NULL */
 	void *waiting_arg;
 };
