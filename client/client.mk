@@ -1,5 +1,5 @@
 # build/libgroupshare.{a,so}, build/groupshare (the CLI), build/groupshare.pc
-CLIENT_PKGS := libcurl jansson libcrypto
+CLIENT_PKGS := libcurl jansson libcrypto libutf8proc
 PKG_CFLAGS += $(shell pkg-config --cflags $(CLIENT_PKGS) 2>/dev/null)
 CLIENT_LIBS := $(shell pkg-config --libs $(CLIENT_PKGS) 2>/dev/null) -linih -lpthread
 CLIENT_SONAME := libgroupshare.so.0

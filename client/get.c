@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/compose.h"
 #include "client/file.h"
 #include "client/get.h"
 #include "client/name.h"
@@ -30,15 +31,26 @@ static const char *designated(const GsGet *get, const char *name)
 	return json_string_value(json_object_get(get->designation, name));
 }
 
+static json_t *notice_body(const GsClientGet *want)
+{
+	char *name;
+	json_t *body;
+
+	if (want->share != NULL)
+		return json_pack("{s:s}", "share", want->share);
+	name = gs_compose(want->name != NULL ? want->name : "");
+	body = json_pack("{s:s, s:s}", "owner", want->owner != NULL ? want->owner : "", "name", name);
+	free(name);
+	return body;
+}
+
 /* Sends the download notice. A second one must name the same content as the first. */
 static int designate(GsGet *get)
 {
 	GsErrorBox *box = &get->client->box;
 	const GsClientGet *want = get->want;
 	bool first = get->designation == NULL;
-	json_t *body = want->share != NULL ? json_pack("{s:s}", "share", want->share)
-									   : json_pack("{s:s, s:s}", "owner", want->owner != NULL ? want->owner : "",
-												   "name", want->name != NULL ? want->name : "");
+	json_t *body = notice_body(want);
 	GsCall call = {.method = "POST", .path = "/v1/downloads", .body = body, .idempotent = true};
 	uint8_t sha256[GS_SHA256_BYTES];
 	json_t *answer;

@@ -19,7 +19,7 @@ typedef int (*GsClientProgress)(void *arg, GsClientPhase phase, uint64_t done, u
 
 typedef struct GsClientPut {
 	const char *path;          /* a regular file; with from_fd only what messages call it */
-	const char *name;          /* the share's name; NULL: the last part of path */
+	const char *name;          /* the share's name, composed to NFC; NULL: the last part of path */
 	const char *const *groups; /* ids of the groups it is for; NULL: all of the terminal's groups */
 	size_t groups_count;
 	bool from_fd;    /* the content is what `fd`, perhaps a pipe, gives until its end; needs a name */

@@ -17,7 +17,7 @@
 typedef struct GsPut {
 	GsClient *client;
 	const GsClientPut *want;
-	const char *name;
+	char *name; /* in NFC */
 	int64_t size;
 
 	/* source.c. A file is read where it is wanted; of a stream only the latest piece is held. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/compose.h"
 #include "client/file.h"
 #include "client/name.h"
 #include "client/put.h"
@@ -22,7 +23,6 @@ static int open_file(GsPut *put)
 	GsErrorBox *box = &put->client->box;
 	const char *path = put->want->path;
 
-	put->name = put->want->name != NULL ? put->want->name : gs_name_of_path(path);
 	/* O_NONBLOCK: opening a FIFO must not wait for a writer. */
 	put->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (put->fd < 0)
@@ -156,9 +156,6 @@ static int open_descriptor(GsPut *put)
 {
 	GsErrorBox *box = &put->client->box;
 
-	put->name = put->want->name;
-	if (put->name == NULL)
-		return gs_error_set(box, GS_CLIENT_INVALID, "Give it with --as NAME.", "what is shared needs a name");
 	put->piece = malloc(GS_PUT_STREAM_BYTES);
 	if (put->piece == NULL)
 		return gs_error_memory(box);
@@ -172,10 +169,23 @@ static int open_descriptor(GsPut *put)
 	return GS_CLIENT_OK;
 }
 
+static int name_it(GsPut *put)
+{
+	const char *name = put->want->name;
+
+	if (name == NULL && put->want->from_fd)
+		return gs_error_set(&put->client->box, GS_CLIENT_INVALID, "Give it with --as NAME.",
+							"what is shared needs a name");
+	put->name = gs_compose(name != NULL ? name : gs_name_of_path(put->want->path));
+	return put->name != NULL ? GS_CLIENT_OK : gs_error_memory(&put->client->box);
+}
+
 int gs_put_open(GsPut *put)
 {
-	int status;
+	int status = name_it(put);
 
+	if (status != GS_CLIENT_OK)
+		return status;
 	put->digest = gs_digest_open();
 	if (put->digest == NULL)
 		return gs_error_memory(&put->client->box);
@@ -191,6 +201,7 @@ void gs_put_close(GsPut *put)
 		close(put->fd);
 	gs_digest_close(put->digest);
 	free(put->piece);
+	free(put->name);
 }
 
 int gs_put_piece(GsPut *put, int64_t at)

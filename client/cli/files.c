@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "client/cli/print.h"
+#include "client/compose.h"
 #include "client/name.h"
 
 #define FILES_MAX 100000
@@ -22,11 +23,14 @@ static int no_memory(void)
 	return CLI_FAILED;
 }
 
-/* `name` becomes the list's. */
+/* `name` is freed. */
 static int add(const Cli *cli, CliFiles *files, const char *path, char *name, uint64_t size)
 {
+	char *composed = name != NULL ? gs_compose(name) : NULL;
 	CliFile *file;
 
+	free(name);
+	name = composed;
 	if (files->count == FILES_MAX) {
 		free(name);
 		return cli_complain(cli, path, "too many files for one put");
@@ -162,6 +166,48 @@ static int compare(const void *a, const void *b)
 	return order != 0 ? order : strcmp((*left)->path, (*right)->path);
 }
 
+/* A path whose every character can be told from one that only looks like it; malloc'd. */
+static char *spell(const char *path)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out == NULL)
+		return NULL;
+	for (size_t n; *path != '\0'; path += n > 0 ? n : 1) {
+		n = gs_utf8_length(path);
+		if (n > 1)
+			fprintf(out, "\\u{%x}", gs_utf8_code(path));
+		else
+			fputc(*path, out);
+	}
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int refuse_twins(const Cli *cli, const CliFile *a, const CliFile *b)
+{
+	char *paths[] = {gs_compose(a->path), gs_compose(b->path), spell(a->path), spell(b->path)};
+	int code;
+
+	if (paths[0] == NULL || paths[1] == NULL || paths[2] == NULL || paths[3] == NULL)
+		code = no_memory();
+	else if (strcmp(paths[0], paths[1]) != 0)
+		code = cli_usage(cli, "%s and %s would both be called \"%s\": tell them apart with --paths SEPARATOR", a->path,
+						 b->path, a->name);
+	else
+		code = cli_usage(cli,
+						 "%s and %s differ only in how their accents are written, and would both be called \"%s\": "
+						 "rename one, or put it alone with --as NAME",
+						 paths[2], paths[3], a->name);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		free(paths[i]);
+	return code;
+}
+
 int cli_files_check(const Cli *cli, const CliFiles *files)
 {
 	const CliFile **sorted = malloc((files->count + 1) * sizeof(*sorted));
@@ -174,8 +220,7 @@ int cli_files_check(const Cli *cli, const CliFiles *files)
 	qsort(sorted, files->count, sizeof(*sorted), compare);
 	for (size_t i = 1; i < files->count && code == CLI_OK; i++) {
 		if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0 && strcmp(sorted[i - 1]->path, sorted[i]->path) != 0)
-			code = cli_usage(cli, "%s and %s would both be called \"%s\": tell them apart with --paths SEPARATOR",
-							 sorted[i - 1]->path, sorted[i]->path, sorted[i]->name);
+			code = refuse_twins(cli, sorted[i - 1], sorted[i]);
 	}
 	free(sorted);
 	return code;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/cli/print.h"
+#include "client/compose.h"
 #include "client/encode.h"
 
 static void print_share(CliTable *table, const json_t *share)
@@ -50,15 +51,18 @@ int cli_ls(Cli *cli, int argc, char **argv)
 /* The id of one's own share by name; NULL when there is none. Borrowed from `shares`. */
 static const char *share_id(const json_t *shares, const char *name)
 {
+	char *composed = gs_compose(name);
+	const char *id = NULL;
 	json_t *share;
 	size_t i;
 
 	json_array_foreach(json_object_get(shares, "shares"), i, share)
 	{
-		if (strcmp(cli_member(share, "name", ""), name) == 0)
-			return cli_member(share, "id", NULL);
+		if (composed != NULL && strcmp(cli_member(share, "name", ""), composed) == 0)
+			id = cli_member(share, "id", NULL);
 	}
-	return NULL;
+	free(composed);
+	return id;
 }
 
 #define SHOW_GROUPS_MAX 100

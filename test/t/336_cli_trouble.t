@@ -70,7 +70,7 @@ unlike($ann->refusal('put', 'draft')->{hint}, qr/unfinished/, 'one that is store
 $refusal = $ann->refusal('put', '/proc/self/status');
 is($refusal->{exit}, 1, 'a file of the kernel is not shared as an empty one');
 ok(!listed('status'), 'at all');
-like($ann->refusal('put', 'draft', '--as', "e\xcc\x81")->{hint}, qr/--as/, 'a name in another form: what to do');
+like($ann->refusal('put', 'draft', '--as', "a\x01b")->{hint}, qr/--as/, 'a name that is refused: what to do');
 
 # Getting: links that lead nowhere, names that are one as files, a disk that is full.
 spit("$ann->{cwd}/$_", $_) for qw(.profile _profile);
