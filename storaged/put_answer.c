@@ -259,6 +259,10 @@ const GsProblem *gs_put_stage_problem(GsPut *put)
 			   strerror(put->stage.error), NULL);
 		if (put->stage.error == ENOMEM)
 			return &gs_put_no_memory;
+		if (put->stage.error == EROFS) { /* by the kernel's decision, and no report has found it yet */
+			gs_store_set_read_only(put->store, put->transfer.ticket.object.text, EROFS);
+			return &gs_put_read_only;
+		}
 		break;
 	}
 	return &gs_put_internal;

@@ -110,6 +110,13 @@ $device->restart;
 is_problem(put($claims, $file), 500, 'internal', 'a write fails');
 is_deeply([ grep {/\Q$claims->{object}\E/} @{ files_under($device) } ], [], 'nothing is left');
 
+# The file system has turned read-only by itself, and nothing had told so yet.
+$device->{env} = { GROUPSHARE_STORAGED_FAIL_AT => 'fallocate:30' };
+$device->restart;
+is_problem(put($claims, $file), 507, 'no_room', 'a file system that has turned read-only sends the client elsewhere');
+wait_for(sub { read_only() =~ /^t/m }, 'the control server to know');
+pass('and others too');
+
 # fsync fails: never acknowledged, and nothing is promised on this disk any more.
 $device->{env} = { GROUPSHARE_STORAGED_FAIL_AT => 'fsync:5' };
 $device->restart;
