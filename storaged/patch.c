@@ -119,6 +119,7 @@ static void options_begin(GsStream *stream)
 {
 	static const GsHeader headers[] = {{"allow", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"},
 									   {"accept-patch", GS_PATCH_TYPES},
+									   {"upload-limit", "max-size=9007199254740991"},
 									   {"tus-resumable", "1.0.0"},
 									   {"tus-version", "1.0.0"},
 									   {"tus-extension", "checksum,expiration,termination"},

@@ -155,6 +155,7 @@ is_deeply([ @{ $reply->{headers} }{qw(tus-version tus-extension tus-checksum-alg
     [ '1.0.0', 'checksum,expiration,termination', 'sha1,sha256' ], 'what there is of tus');
 is($reply->{headers}{allow}, 'DELETE, GET, HEAD, OPTIONS, PATCH, PUT', 'Allow');
 is($reply->{headers}{'accept-patch'}, $types, 'Accept-Patch');
+is($reply->{headers}{'upload-limit'}, 'max-size=' . $reply->{headers}{'tus-max-size'}, 'that there are resumable uploads, as the draft wants to see it');
 $reply = patch($upload, 0, 'x', 'tus-resumable' => '0.2.2');
 is_problem($reply, 412, 'unsupported_version', 'another version of tus');
 is($reply->{headers}{'tus-version'}, '1.0.0', 'with the right one');
