@@ -18,6 +18,7 @@
 #include "commands/async.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 
 #include "event.h"
 #include "group.h"
@@ -197,6 +198,7 @@ bool gs_maintenance_run(void)
 {
 	Round round = {.more = false};
 
+	PreventCommandIfReadOnly("groupshare.run_maintenance()");
 	gs_plan_open();
 	for (size_t i = 0; i < lengthof(kinds); i++) {
 		ErrorData *error;

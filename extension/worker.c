@@ -246,8 +246,10 @@ void gs_worker_main(Datum unused)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(MyBgworkerEntry->bgw_extra, NULL, 0);
-	/* Nothing that a database's or role's own settings say may come before pg_catalog for this superuser. */
+	/* Nothing that a database's or role's own settings say may come before pg_catalog for this superuser. And a round
+	 * sees what others commit meanwhile. One that only reads ends the worker: the next one may be allowed to write. */
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
 	for (;;)
 		wait_for_latch(run_once() ? 0 : gs_maintenance_interval_ms);
 }

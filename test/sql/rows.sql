@@ -3,7 +3,7 @@
 -- what a DBA adds to the tables, and from the moment on that it is added.
 BEGIN;
 \ir include/sharing.psql
-SELECT plan(61);
+SELECT plan(62);
 
 SELECT pg_temp.announce(d, 90000, 10) FROM unnest(ARRAY['near', 'mid', 'far']) d \g /dev/null
 CREATE FUNCTION pg_temp.notice(name text, size bigint DEFAULT 10, who text DEFAULT 'ann@example.org') RETURNS uuid LANGUAGE sql
@@ -220,6 +220,7 @@ ALTER FUNCTION :notice_function OWNER TO rows_owner;
 SAVEPOINT reading;
 SET LOCAL transaction_read_only = on;
 SELECT throws_ok($$ SELECT pg_temp.notice('reads') $$, '25006', NULL, 'in a transaction that only reads');
+SELECT throws_ok($$ SELECT groupshare.run_maintenance() $$, '25006', NULL, 'nor is maintenance said to be done there');
 ROLLBACK TO reading;
 SELECT lives_ok($$ SELECT pg_temp.notice('writes') $$, 'and in one that writes');
 
