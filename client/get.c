@@ -426,6 +426,27 @@ static void drop_empty_part(const GsGet *get)
 		unlink(get->part);
 }
 
+/* What is left of a download that ended by a refusal. It is kept: the share may come back, by its owner or by a right,
+ * and nobody but the user knows whether to wait for that. */
+static void mention_part(const GsGet *get, int status)
+{
+	GsErrorBox *box = &get->client->box;
+	char *hint;
+	struct stat st;
+
+	if (status != GS_CLIENT_NOT_FOUND && status != GS_CLIENT_DENIED && status != GS_CLIENT_CONFLICT)
+		return;
+	if (!get->part_is_ours || fstat(get->fd, &st) != 0 || st.st_size == 0)
+		return;
+	hint = gs_session_path(
+		get->client,
+		"%s%sWhat was fetched is kept in %s, for a get of the same content; remove it if there will be none.",
+		box->hint, box->hint[0] != '\0' ? " " : "", get->part);
+	if (hint != NULL)
+		gs_error_hint(box, hint);
+	free(hint);
+}
+
 int gs_client_get(GsClient *client, const GsClientGet *want, json_t **reply)
 {
 	GsGet get = {.client = client, .want = want, .fd = -1};
@@ -446,8 +467,10 @@ int gs_client_get(GsClient *client, const GsClientGet *want, json_t **reply)
 					  designated(&get, "sha256"), "device", json_object_get(get.designation, "device"), "path",
 					  get.output, "already", (int)already),
 			reply);
-	if (status != GS_CLIENT_OK && !want->to_fd)
+	if (status != GS_CLIENT_OK && !want->to_fd) {
+		mention_part(&get, status);
 		drop_empty_part(&get);
+	}
 	if (get.fd >= 0 && !want->to_fd)
 		close(get.fd);
 	gs_map_close(&get.map);
