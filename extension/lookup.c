@@ -189,6 +189,7 @@ bool gs_lookup_lock(GsCursor *cursor, LockWaitPolicy wait)
 	TM_FailureData failure;
 	TM_Result result;
 
+	PreventCommandIfReadOnly("SELECT FOR NO KEY UPDATE");
 	gs_catalog_require(&cursor->lookup->may_lock, cursor->lookup->table_oid, cursor->lookup->table, ACL_UPDATE);
 	gs_plan_freeze();
 	result = table_tuple_lock(cursor->table, &at, GetActiveSnapshot(), cursor->row, GetCurrentCommandId(false),

@@ -219,7 +219,8 @@ SELECT throws_ok($$ SELECT pg_temp.notice('another') $$, '42501', NULL, 'a right
 ALTER FUNCTION :notice_function OWNER TO rows_owner;
 SAVEPOINT reading;
 SET LOCAL transaction_read_only = on;
-SELECT throws_ok($$ SELECT pg_temp.notice('reads') $$, '25006', NULL, 'in a transaction that only reads');
+SELECT throws_ok($$ SELECT pg_temp.notice('reads') $$, '25006', 'cannot execute SELECT FOR NO KEY UPDATE in a read-only transaction',
+    'in a transaction that only reads, as on a standby, no row is locked either');
 SELECT throws_ok($$ SELECT groupshare.run_maintenance() $$, '25006', NULL, 'nor is maintenance said to be done there');
 ROLLBACK TO reading;
 SELECT lives_ok($$ SELECT pg_temp.notice('writes') $$, 'and in one that writes');
