@@ -36,6 +36,8 @@ sub offset_is {
     is($reply->{status}, 200, "$note: HEAD") && is($reply->{headers}{'upload-offset'}, $offset, "$note: the offset");
     return $reply;
 }
+# What was given up is removed after that was answered.
+sub let_go { my ($upload) = @_; return wait_for(sub { ask($upload)->{status} != 409 }, 'who removes it to let go') }
 sub stored_ok {
     my ($upload, $note) = @_;
     is(share_state($upload), 'stored', "$note: stored");
@@ -191,6 +193,7 @@ $reply = http('DELETE', $upload->{url}, token => $upload->{ticket}, headers => [
 is_reply($reply, 204, 'termination');
 is($reply->{headers}{'tus-resumable'}, '1.0.0', 'with the version');
 wait_for(sub { !@{ files_under($device, 'staging') } }, 'its bytes to go');
+let_go($upload);
 offset_is($upload, 0, 'ended');
 
 # A client that can send neither PATCH nor DELETE says what its POST means; nobody else does.
@@ -203,6 +206,7 @@ $reply = post('PATCH', 'xyz', @part, @tus);
 is_reply($reply, 204, 'POST that means PATCH');
 is_deeply([ @{ $reply->{headers} }{qw(tus-resumable upload-offset)} ], [ '1.0.0', 3 ], 'is one');
 is_reply(post('DELETE', '', @tus), 204, 'POST that means DELETE');
+let_go($upload);
 offset_is($upload, 0, 'is one');
 is_problem(post('PATCH', 'x', @part), 405, 'method_not_allowed', 'without tus');
 is_problem(post($_, 'x', @part, @tus), 405, 'method_not_allowed', "POST that means $_") for qw(PUT GET HEAD patch);
@@ -294,7 +298,7 @@ my $brief = { %{$upload}, ticket => forge($cs, $upload->{ticket}, { until => $un
 is_reply(patch($brief, 0, 'x'), 204, 'an upload that is kept briefly');
 wait_for(sub { !@{ files_under($device, 'staging') } }, 'its end', 30);
 cmp_ok(time, '>=', $until, 'not before its time');
-wait_for(sub { http('HEAD', $upload->{url}, token => $upload->{ticket})->{status} != 409 }, 'who removes it to let go');
+let_go($upload);
 offset_is($upload, 0, 'expired');
 is(wait_for(sub { $cs->sql('SELECT staged_bytes FROM groupshare.device_ledger') == 0 }, 'a report'), 1, 'none staged');
 $device->{config}{storage}{max_staged} = 1;
