@@ -254,11 +254,13 @@ static bool set_limits(CURL *curl, const GsHttpRequest *request)
 static bool set_transport(const GsHttp *http, const GsHttpRequest *request)
 {
 	CURL *curl = http->curl;
-	long version = strncasecmp(request->url, "https:", 6) == 0 ? (long)CURL_HTTP_VERSION_2TLS
-															   : (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+	bool tls = strncasecmp(request->url, "https:", 6) == 0;
+	long version = tls ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
 
 	return SET(curl, CURLOPT_URL, request->url) && SET(curl, CURLOPT_PROTOCOLS_STR, "http,https") &&
-		   SET(curl, CURLOPT_HTTP_VERSION, version) && SET(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
+		   /* libcurl 7.88 begins HTTP/2 anew on a kept connection in clear, and fails. */
+		   SET(curl, CURLOPT_FORBID_REUSE, tls ? 0L : 1L) && SET(curl, CURLOPT_HTTP_VERSION, version) &&
+		   SET(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
 		   (http->ca == NULL || (SET(curl, CURLOPT_CAINFO, http->ca) && SET(curl, CURLOPT_CAPATH, NULL))) &&
 		   SET(curl, CURLOPT_USERAGENT, "groupshare/" GS_VERSION);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: PostgreSQL
-"""answers.py PORT_FILE SCRIPT TLS_DIR: a server of HTTP/2 whose answers are written down, for what no server of ours does on purpose.
+"""answers.py PORT_FILE SCRIPT [TLS_DIR]: a server of HTTP/2 whose answers are written down, for what no server of ours does on purpose.
 
 SCRIPT is a JSON list of {"on": "METHOD /path", "status", "headers": {}, "body": text, "cut": BYTES, "end": "reset"|"close"}. What is asked for is
 answered by the entries for it in their order, the last one again and again; "*" at the end of a path stands for any rest. Of an answer with "cut" so
@@ -95,11 +95,13 @@ class Connection:
         self.writer.close()
 
 
-async def main(port_file, path, tls_dir):
+async def main(port_file, path, tls_dir=None):
     script = Script(path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tls_dir + "/server.pem", tls_dir + "/server.key")
-    context.set_alpn_protocols(["h2"])
+    context = None
+    if tls_dir is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls_dir + "/server.pem", tls_dir + "/server.key")
+        context.set_alpn_protocols(["h2"])
 
     async def serve(reader, writer):
         try:
@@ -109,7 +111,7 @@ async def main(port_file, path, tls_dir):
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
-    script.base = f"https://127.0.0.1:{port}"
+    script.base = ("http" if context is None else "https") + f"://127.0.0.1:{port}"
     with open(port_file + ".new", "w", encoding="ascii") as file:
         file.write(str(port))
     os.rename(port_file + ".new", port_file)
@@ -117,4 +119,4 @@ async def main(port_file, path, tls_dir):
         await server.serve_forever()
 
 
-asyncio.run(main(*sys.argv[1:4]))
+asyncio.run(main(*sys.argv[1:]))

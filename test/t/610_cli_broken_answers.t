@@ -119,4 +119,10 @@ for my $case ([ 400, 2 ], [ 1000, 1 ]) {
     is(scalar(grep { $_->{on} eq "GET $object" } $server->asked), $requests, "by $requests requests");
 }
 
+# A proxy on this machine that speaks HTTP/2 in clear: one request after another.
+in_clear();
+($reply, $server) = put($small, { on => "PUT $object", status => 201, body => stored($small, 'stored') });
+is($reply->{state}, 'stored', 'in clear, on this machine') or diag(explain($reply));
+is_deeply($server->asked_for, [ 'POST /v1/uploads', "PUT $object" ], 'each request is made once');
+
 done_testing;
