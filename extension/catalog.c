@@ -2,9 +2,12 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
 
@@ -45,6 +48,16 @@ Oid gs_catalog_relation(const char *name)
 	return oid;
 }
 
+Oid gs_catalog_type(const char *name)
+{
+	Oid oid = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name),
+							  ObjectIdGetDatum(get_namespace_oid("groupshare", false)));
+
+	if (!OidIsValid(oid))
+		elog(ERROR, "type groupshare.%s is missing", name);
+	return oid;
+}
+
 AttrNumber gs_catalog_column(Oid relation, const char *table, const char *column)
 {
 	AttrNumber number = get_attnum(relation, column);
@@ -70,4 +83,27 @@ void gs_catalog_require(GsRight *right, Oid table, const char *name, AclMode mod
 						errmsg("row level security of groupshare.%s would hold for groupshare itself", name),
 						errhint("The owner of the extension's functions must be a superuser or have BYPASSRLS.")));
 	*right = (GsRight){known, user, table, mode};
+}
+
+TupleDesc gs_catalog_answer(FunctionCallInfo call, GsAnswer *answer)
+{
+	const uint64 known = gs_catalog_state();
+	const Oid function = call->flinfo->fn_oid;
+	MemoryContext caller;
+	TupleDesc descriptor;
+
+	if (answer->known == known && answer->function == function)
+		return answer->descriptor;
+	if (get_call_result_type(call, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "function %u must return a row", function);
+	answer->known = 0;
+	if (answer->descriptor != NULL)
+		FreeTupleDesc(answer->descriptor);
+	answer->descriptor = NULL;
+	caller = MemoryContextSwitchTo(CacheMemoryContext);
+	answer->descriptor = BlessTupleDesc(CreateTupleDescCopy(descriptor));
+	MemoryContextSwitchTo(caller);
+	answer->function = function;
+	answer->known = known;
+	return answer->descriptor;
 }

@@ -8,6 +8,8 @@
 
 #include "postgres.h"
 
+#include "access/tupdesc.h"
+#include "fmgr.h"
 #include "utils/acl.h"
 
 /* Changes whenever a table, index, function, type, constraint, role or membership of a role has, as far as this backend
@@ -16,6 +18,9 @@ uint64 gs_catalog_state(void);
 
 /* A table or index of schema groupshare; an error when there is none. */
 Oid gs_catalog_relation(const char *name);
+
+/* A type of schema groupshare; an error when there is none. */
+Oid gs_catalog_type(const char *name);
 
 /* The number of a table's column; an error when there is none. `table` is for the message. */
 AttrNumber gs_catalog_column(Oid relation, const char *table, const char *column);
@@ -31,5 +36,16 @@ typedef struct GsRight {
 /* Raises when the current role may not do that with a table. Kept in `right`, zero at first, until the catalog changes.
  */
 void gs_catalog_require(GsRight *right, Oid table, const char *name, AclMode mode);
+
+/* The columns of the row that a function answers, and of which state of the catalog that is; zero at first. */
+typedef struct GsAnswer {
+	uint64 known;
+	Oid function;
+	TupleDesc descriptor;
+} GsAnswer;
+
+/* As get_call_result_type and BlessTupleDesc say it of the function that is called; kept in `answer`, until the catalog
+ * changes or another function asks. An error when it answers no row. */
+TupleDesc gs_catalog_answer(FunctionCallInfo call, GsAnswer *answer);
 
 #endif

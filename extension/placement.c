@@ -18,15 +18,14 @@
 
 #include "miscadmin.h"
 #include "storage/latch.h"
-#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "decision.h"
 #include "draw.h"
 #include "errcodes.h"
 #include "ledger.h"
 #include "placement.h"
-#include "reply.h"
 #include "reserve.h"
 #include "settings.h"
 
@@ -74,37 +73,6 @@ GsCandidates gs_placement_candidates(const GsQuestion *question, GsPolicy *polic
 		chosen.list[i].score = options[i].score;
 	}
 	return chosen;
-}
-
-static Jsonb *describe(const GsQuestion *question, const GsCandidates *candidates, const GsPolicy *policy)
-{
-	GsReply list;
-
-	gs_reply_begin_list(&list);
-	for (int i = 0; i < candidates->count; i++) {
-		const GsCandidate *c = &candidates->list[i];
-
-		gs_reply_item(&list);
-		gs_reply_text(&list, "device", c->name);
-		gs_reply_int64(&list, "distance", c->distance);
-		gs_reply_int64(&list, "available", c->available);
-		gs_reply_decimal(&list, "score", c->score, 6);
-		if (c->km >= 0)
-			gs_reply_decimal(&list, "km", c->km, 1);
-		if (policy->set && policy->error == NULL)
-			gs_reply_decimal(&list, "preference", c->preference, 6);
-		if (c->refused)
-			gs_reply_bool(&list, "refused", true);
-		gs_reply_text(&list, "outcome", c->outcome != NULL ? c->outcome : "not tried");
-		gs_reply_item_end(&list);
-	}
-	if (question->left_device != NULL) {
-		gs_reply_item(&list);
-		gs_reply_text(&list, "device", question->left_device);
-		gs_reply_text(&list, "outcome", question->left_for);
-		gs_reply_item_end(&list);
-	}
-	return gs_reply_end_list(&list);
 }
 
 static void nap(int round)
@@ -158,7 +126,7 @@ static GsPlace *decide(const GsQuestion *question, GsCandidates *candidates, int
 	place->device = candidates->list[chosen].device;
 	place->device_name = candidates->list[chosen].name;
 	place->distance = candidates->list[chosen].distance;
-	place->candidates = describe(question, candidates, policy);
+	place->candidates = gs_decision_record(question, candidates, policy);
 	return place;
 }
 

@@ -12,8 +12,7 @@ typedef struct GsPlace {
 	pg_uuid_t device;
 	char *device_name;
 	int32 distance;
-	Jsonb *candidates; /* [{device, distance, available, score, outcome}...], in the order in which they were tried; the
-						  device that a moved upload leaves comes last: {device, outcome} */
+	Datum candidates; /* as gs_decision_record makes them */
 	GsPolicy policy;
 } GsPlace;
 

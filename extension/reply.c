@@ -4,8 +4,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -13,8 +11,6 @@
 #include "utils/numeric.h"
 
 #include "reply.h"
-
-#define MOST_EXACT 1e15 /* whole numbers up to it are the same as a double */
 
 PG_FUNCTION_INFO_V1(gs_wire_time);
 
@@ -68,18 +64,6 @@ void gs_reply_int64(GsReply *reply, const char *name, int64 value)
 	push_number(reply, name, int64_to_numeric(value));
 }
 
-void gs_reply_decimal(GsReply *reply, const char *name, double value, int digits)
-{
-	double scaled = value * pow(10, digits);
-	Datum number;
-
-	if (fabs(scaled) < MOST_EXACT)
-		number = NumericGetDatum(int64_div_fast_to_numeric(llround(scaled), digits));
-	else
-		number = DirectFunctionCall1(float8_numeric, Float8GetDatum(value));
-	push_number(reply, name, DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale, number)));
-}
-
 void gs_reply_bool(GsReply *reply, const char *name, bool value)
 {
 	JsonbValue boolean = {.type = jbvBool};
@@ -127,27 +111,6 @@ Jsonb *gs_reply_end(GsReply *reply)
 	JsonbValue *object = pushJsonbValue(&reply->state, WJB_END_OBJECT, NULL);
 
 	return JsonbValueToJsonb(object);
-}
-
-void gs_reply_begin_list(GsReply *reply)
-{
-	reply->state = NULL;
-	(void)pushJsonbValue(&reply->state, WJB_BEGIN_ARRAY, NULL);
-}
-
-void gs_reply_item(GsReply *reply)
-{
-	(void)pushJsonbValue(&reply->state, WJB_BEGIN_OBJECT, NULL);
-}
-
-void gs_reply_item_end(GsReply *reply)
-{
-	(void)pushJsonbValue(&reply->state, WJB_END_OBJECT, NULL);
-}
-
-Jsonb *gs_reply_end_list(GsReply *reply)
-{
-	return JsonbValueToJsonb(pushJsonbValue(&reply->state, WJB_END_ARRAY, NULL));
 }
 
 char *gs_reply_uuid_text(const pg_uuid_t *value)

@@ -14,25 +14,16 @@ typedef struct GsReply {
 	JsonbParseState *state;
 } GsReply;
 
-/* Start an object or, by gs_reply_begin_list, a list of objects that are each begun and ended by gs_reply_item and
- * gs_reply_item_end; add members (a NULL value is JSON null; texts and UUIDs are borrowed until gs_reply_end), end it.
- */
+/* Start an object; add members (a NULL value is JSON null; texts and UUIDs are borrowed until gs_reply_end), end it. */
 void gs_reply_begin(GsReply *reply);
 void gs_reply_text(GsReply *reply, const char *name, const char *value);
 void gs_reply_uuid(GsReply *reply, const char *name, const pg_uuid_t *value);
 void gs_reply_int64(GsReply *reply, const char *name, int64 value);
-/* Rounded to at most `digits` behind the point. */
-void gs_reply_decimal(GsReply *reply, const char *name, double value, int digits);
 void gs_reply_bool(GsReply *reply, const char *name, bool value);
 void gs_reply_time(GsReply *reply, const char *name, TimestampTz value);
 void gs_reply_jsonb(GsReply *reply, const char *name, Jsonb *value);
 void gs_reply_list(GsReply *reply, const char *name, Jsonb *const *values, int count);
 Jsonb *gs_reply_end(GsReply *reply);
-
-void gs_reply_begin_list(GsReply *reply);
-void gs_reply_item(GsReply *reply);
-void gs_reply_item_end(GsReply *reply);
-Jsonb *gs_reply_end_list(GsReply *reply);
 
 /* Lower-case text of a UUID / RFC 3339 in UTC, palloc'd. */
 char *gs_reply_uuid_text(const pg_uuid_t *value);

@@ -488,6 +488,19 @@ CREATE TABLE groupshare.placement_policy (
 CREATE UNIQUE INDEX placement_policy_plan ON groupshare.placement_policy (plan) WHERE replaced_at IS NULL;
 CREATE UNIQUE INDEX placement_policy_group ON groupshare.placement_policy (group_id) WHERE replaced_at IS NULL;
 
+-- What is kept of a device that placement considered. NULL: `refused` by no terminal lately, `km` not known, no `preference` of a
+-- policy; all but the first two of a device that a moved upload leaves.
+CREATE TYPE groupshare.candidate AS (
+    device text,
+    outcome text,
+    distance int,
+    refused boolean,
+    available bigint,
+    score float8,
+    km float8,
+    preference float8
+);
+
 -- The bytes that a copy was promised on a device, and how the device was chosen: each decision of placement is kept with its
 -- allocation, in its row.
 CREATE TABLE groupshare.reservation (
@@ -501,7 +514,7 @@ CREATE TABLE groupshare.reservation (
     ended_at timestamptz,
     location text NOT NULL,
     distance int NOT NULL,
-    candidates jsonb NOT NULL,
+    candidates groupshare.candidate[] NOT NULL, -- in the order in which they were tried
     latitude float8,
     longitude float8,
     policy_id uuid REFERENCES groupshare.placement_policy,

@@ -83,7 +83,8 @@ COMMENT ON VIEW groupshare.reservations IS 'bytes reserved on devices: live, and
 
 CREATE VIEW groupshare.placements AS
     SELECT p.created_at AS at, t.identifier AS terminal, s.name::text AS share, s.size_bytes::bigint, p.location, d.name AS device, p.distance,
-           p.candidates, o.function AS policy, o.version AS policy_version, p.policy_error, p.object,
+           (SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(p.candidates[n])) ORDER BY n) FROM generate_subscripts(p.candidates, 1) n) AS candidates,
+           o.function AS policy, o.version AS policy_version, p.policy_error, p.object,
            p.further, c.state::text AS copy_state
       FROM groupshare.reservation p JOIN groupshare.device d ON d.id = p.device_id
       LEFT JOIN groupshare.placement_policy o ON o.id = p.policy_id
