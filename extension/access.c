@@ -62,6 +62,7 @@ bool gs_access_share_visible(const pg_uuid_t *terminal, const pg_uuid_t *share)
 
 bool gs_access_in_any_group(const pg_uuid_t *terminal)
 {
+	static ItemPointerData at; /* mostly the same group as the last time */
 	const GsKey key = GS_KEY_UUID(1, terminal);
 	GsCursor memberships, groups;
 	bool live = false;
@@ -74,8 +75,7 @@ bool gs_access_in_any_group(const pg_uuid_t *terminal)
 		const pg_uuid_t group = gs_lookup_uuid(&memberships, 1);
 		const GsKey id = GS_KEY_UUID(1, &group);
 
-		gs_lookup_find(&groups, &id, 1);
-		live = gs_lookup_next(&groups) && strcmp(gs_lookup_text(&groups, 1), "live") == 0;
+		live = gs_lookup_at(&groups, &id, &at) && strcmp(gs_lookup_text(&groups, 1), "live") == 0;
 	}
 	gs_lookup_close(&groups);
 	gs_lookup_close(&memberships);

@@ -5,24 +5,32 @@
  */
 #include "base64url.h"
 
+#include <stdbool.h>
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 size_t gs_base64url_encode(const uint8_t *bytes, size_t size, char *text)
 {
 	size_t out = 0;
-	uint32_t bits = 0;
-	int held = 0;
+	size_t i = 0;
 
-	for (size_t i = 0; i < size; i++) {
-		bits = (bits << 8 | bytes[i]) & 0xffff;
-		held += 8;
-		while (held >= 6) {
-			held -= 6;
-			text[out++] = alphabet[bits >> held & 63];
-		}
+	for (; size - i >= 3; i += 3) {
+		const uint32_t bits = (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | bytes[i + 2];
+
+		text[out++] = alphabet[bits >> 18];
+		text[out++] = alphabet[bits >> 12 & 63];
+		text[out++] = alphabet[bits >> 6 & 63];
+		text[out++] = alphabet[bits & 63];
 	}
-	if (held > 0)
-		text[out++] = alphabet[bits << (6 - held) & 63];
+	if (size > i) {
+		const bool two = size - i == 2;
+		const uint32_t bits = (uint32_t)bytes[i] << 16 | (two ? (uint32_t)bytes[i + 1] << 8 : 0);
+
+		text[out++] = alphabet[bits >> 18];
+		text[out++] = alphabet[bits >> 12 & 63];
+		if (two)
+			text[out++] = alphabet[bits >> 6 & 63];
+	}
 	text[out] = '\0';
 	return out;
 }

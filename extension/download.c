@@ -12,6 +12,7 @@
 
 #include "access.h"
 #include "body.h"
+#include "catalog.h"
 #include "errcodes.h"
 #include "names.h"
 #include "origin.h"
@@ -218,10 +219,8 @@ static Datum download_row(FunctionCallInfo fcinfo, const Download *download)
 	enum { SHARE, NAME, OWNER, SIZE, SHA256, DEVICE, URL, TICKET, EXPIRES, COLUMNS };
 	Datum values[COLUMNS] = {0};
 	bool nulls[COLUMNS] = {0};
-	TupleDesc desc;
+	static GsAnswer answer;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "download_notice must return a row");
 	values[SHARE] = UUIDPGetDatum(&download->share);
 	values[NAME] = CStringGetTextDatum(download->name);
 	values[OWNER] = CStringGetTextDatum(download->owner);
@@ -231,7 +230,7 @@ static Datum download_row(FunctionCallInfo fcinfo, const Download *download)
 	values[URL] = CStringGetTextDatum(download->copies[0].designation.url);
 	values[TICKET] = CStringGetTextDatum(download->copies[0].designation.ticket);
 	values[EXPIRES] = TimestampTzGetDatum(download->copies[0].designation.expires_at);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	return HeapTupleGetDatum(heap_form_tuple(gs_catalog_answer(fcinfo, &answer), values, nulls));
 }
 
 PG_FUNCTION_INFO_V1(gs_download_notice);

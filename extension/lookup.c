@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "storage/smgr.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -35,6 +36,7 @@ static void learn(GsLookup *lookup)
 	lookup->index_oid = gs_catalog_relation(lookup->index);
 	for (int i = 0; i < GS_LOOKUP_COLUMNS && lookup->columns[i] != NULL; i++)
 		lookup->numbers[i] = gs_catalog_column(lookup->table_oid, lookup->table, lookup->columns[i]);
+	lookup->key = InvalidAttrNumber;
 	lookup->known = state;
 }
 
@@ -59,10 +61,19 @@ void gs_lookup_open(GsCursor *cursor, GsLookup *lookup)
 {
 	cursor->lookup = lookup;
 	cursor->table = open_table(lookup);
-	cursor->index = index_open(lookup->index_oid, AccessShareLock);
+	cursor->index = NULL;
 	cursor->row = table_slot_create(cursor->table, NULL);
 	cursor->scan = NULL;
 	cursor->fetch = NULL;
+}
+
+static void open_index(GsCursor *cursor)
+{
+	GsLookup *lookup = cursor->lookup;
+
+	cursor->index = index_open(lookup->index_oid, AccessShareLock);
+	lookup->key = cursor->index->rd_index->indkey.values[0];
+	lookup->key_collation = cursor->index->rd_indcollation[0];
 }
 
 static void end_scan(GsCursor *cursor)
@@ -79,7 +90,8 @@ void gs_lookup_close(GsCursor *cursor)
 	if (cursor->fetch != NULL)
 		table_index_fetch_end(cursor->fetch);
 	ExecDropSingleTupleTableSlot(cursor->row);
-	index_close(cursor->index, AccessShareLock);
+	if (cursor->index != NULL)
+		index_close(cursor->index, AccessShareLock);
 	table_close(cursor->table, AccessShareLock);
 }
 
@@ -95,6 +107,8 @@ void gs_lookup_find(GsCursor *cursor, const GsKey *keys, int count)
 	ScanKeyData scan_keys[GS_LOOKUP_KEYS];
 
 	Assert(count <= GS_LOOKUP_KEYS);
+	if (cursor->index == NULL)
+		open_index(cursor);
 	for (int i = 0; i < count; i++)
 		ScanKeyEntryInitialize(&scan_keys[i], 0, keys[i].column, keys[i].strategy, InvalidOid,
 							   cursor->index->rd_indcollation[keys[i].column - 1], keys[i].compare, keys[i].value);
@@ -112,24 +126,30 @@ bool gs_lookup_next(GsCursor *cursor)
 	return index_getnext_slot(cursor->scan, ForwardScanDirection, cursor->row);
 }
 
-/* The version that the snapshot sees of the row whose index entry points there, if that is the row wanted. The table is
- * locked: it does not get shorter. */
+/* Who makes a table shorter tells all backends before it gives the table free; whoever locks it then has forgotten the
+ * number. */
+bool gs_lookup_has_block(Relation table, BlockNumber block)
+{
+	const BlockNumber least = RelationGetSmgr(table)->smgr_cached_nblocks[MAIN_FORKNUM];
+
+	return (least != InvalidBlockNumber && block < least) || block < RelationGetNumberOfBlocks(table);
+}
+
+/* The version that the snapshot sees of the row whose index entry points there, if that is the row wanted. */
 static bool is_at(GsCursor *cursor, const GsKey *key, ItemPointerData at)
 {
-	const AttrNumber number = cursor->index->rd_index->indkey.values[0];
+	const GsLookup *lookup = cursor->lookup;
 	bool again = false, isnull;
 	Datum value;
 
-	if (cursor->fetch == NULL) {
-		cursor->fetch = table_index_fetch_begin(cursor->table);
-		cursor->blocks = RelationGetNumberOfBlocks(cursor->table);
-	}
-	if (ItemPointerGetBlockNumber(&at) >= cursor->blocks ||
-		!table_index_fetch_tuple(cursor->fetch, &at, GetActiveSnapshot(), cursor->row, &again, NULL))
+	if (lookup->key == InvalidAttrNumber || !gs_lookup_has_block(cursor->table, ItemPointerGetBlockNumber(&at)))
 		return false;
-	value = slot_getattr(cursor->row, number, &isnull);
-	return !isnull &&
-		   DatumGetBool(OidFunctionCall2Coll(key->compare, cursor->index->rd_indcollation[0], value, key->value));
+	if (cursor->fetch == NULL)
+		cursor->fetch = table_index_fetch_begin(cursor->table);
+	if (!table_index_fetch_tuple(cursor->fetch, &at, GetActiveSnapshot(), cursor->row, &again, NULL))
+		return false;
+	value = slot_getattr(cursor->row, lookup->key, &isnull);
+	return !isnull && DatumGetBool(OidFunctionCall2Coll(key->compare, lookup->key_collation, value, key->value));
 }
 
 bool gs_lookup_at(GsCursor *cursor, const GsKey *key, ItemPointer at)

@@ -33,6 +33,8 @@ typedef struct GsLookup {
 	Oid table_oid;
 	Oid index_oid;
 	AttrNumber numbers[GS_LOOKUP_COLUMNS];
+	AttrNumber key; /* the column of the table that the index has first; invalid until the index was first opened */
+	Oid key_collation;
 } GsLookup;
 
 /* A condition on the index's columns, which are given in their order. */
@@ -51,14 +53,14 @@ typedef struct GsKey {
 typedef struct GsCursor {
 	GsLookup *lookup;
 	Relation table;
-	Relation index;
-	IndexScanDesc scan;                /* NULL before the first gs_lookup_find */
+	Relation index;                    /* NULL before the first gs_lookup_find */
+	IndexScanDesc scan;                /* likewise */
 	struct IndexFetchTableData *fetch; /* gs_lookup_at's; NULL before */
-	BlockNumber blocks;                /* of the table, then */
 	TupleTableSlot *row;
 } GsCursor;
 
-/* The table and index, locked as a statement that reads would. After an error PostgreSQL cleans up. */
+/* The table, locked as by a statement that reads, and from the first gs_lookup_find on its index. After an error
+ * PostgreSQL cleans up. */
 void gs_lookup_open(GsCursor *cursor, GsLookup *lookup);
 void gs_lookup_close(GsCursor *cursor);
 
@@ -76,6 +78,9 @@ bool gs_lookup_at(GsCursor *cursor, const GsKey *key, ItemPointer at);
  * is gone with gs_lookup_close, which the caller owes in any case. */
 bool gs_lookup_one(GsCursor *cursor, GsLookup *lookup, const GsKey *keys, int count);
 bool gs_lookup_one_at(GsCursor *cursor, GsLookup *lookup, const GsKey *key, ItemPointer at);
+
+/* Is a block of a table that is locked there to be read? Only the first time costs a system call. */
+bool gs_lookup_has_block(Relation table, BlockNumber block);
 
 /* Locks the row as SELECT FOR NO KEY UPDATE does, and reads it anew; the keys must be columns that do not change.
  * False: it is gone, or, by LockWaitSkip, another transaction holds it. */

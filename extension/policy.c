@@ -47,12 +47,24 @@ static GsLookup plan_policy_lookup = {
 
 static GsLookup share_groups_lookup = {.table = "share_group", .index = "share_group_pkey", .columns = {"group_id"}};
 
-/* Most notices have none: no function for the plan, and a share for all groups. */
+/* The index holds those of groups, too, which have no plan. */
+static bool are_any(void)
+{
+	GsCursor cursor;
+	bool any = gs_lookup_one(&cursor, &plan_policy_lookup, NULL, 0);
+
+	gs_lookup_close(&cursor);
+	return any;
+}
+
+/* Most notices have none: there are none, or no function for the plan and a share for all groups. */
 static bool may_have_policy(const GsQuestion *question)
 {
 	GsCursor cursor;
 	bool may = false;
 
+	if (!are_any())
+		return false;
 	if (question->plan != NULL) {
 		const GsKey plan = GS_KEY_TEXT(1, CStringGetTextDatum(question->plan));
 

@@ -2,8 +2,7 @@
 /*
  * Quota: a terminal is charged for its pending and stored shares, from the notice on until the share is deleted or
  * expires, in the transaction that makes or ends the share; and, if its plan says so, for deleted shares that are still
- * held. The charge locks the usage row and judges what it finds there, so it holds also against a caller that forgot
- * the lock.
+ * held. The charge judges by the usage row as it was when it was locked.
  *
  * Lock order: the usage row is the first lock of every transaction that changes a terminal's shares, see reservation.c.
  */
@@ -40,13 +39,6 @@ static GsPlan held_plan = {
 	.by_key = true,
 };
 
-enum { PLAN_MAX_OBJECT = 1, PLAN_QUOTA, PLAN_MAX_SHARES, PLAN_FREE_HELD };
-static GsLookup plan_lookup = {
-	.table = "plan",
-	.index = "plan_pkey",
-	.columns = {"max_object_bytes", "quota_bytes", "max_shares", "free_held_bytes"},
-};
-
 static GsTable usage_table = {.name = "usage", .columns = {"used_bytes", "shares"}};
 
 static GsPlan refund_plan = {
@@ -66,43 +58,37 @@ static GsPlan held_until_plan = {
 	.types = {UUIDOID, INT8OID, INT4OID},
 };
 
-/* The caller owes gs_lookup_close in any case. Where the row is stays known: the charge follows the first lock. */
 static bool lock_usage(const GsTerminal *terminal, GsCursor *usage)
 {
-	static ItemPointerData at;
 	const GsKey key = GS_KEY_UUID(1, &terminal->id);
 
-	return gs_lookup_one_at(usage, &usage_lookup, &key, &at) && gs_lookup_lock(usage, LockWaitBlock);
+	if (gs_lookup_one(usage, &usage_lookup, &key, 1) && gs_lookup_lock(usage, LockWaitBlock))
+		return true;
+	gs_lookup_close(usage);
+	return false;
 }
 
-static bool try_lock(const GsTerminal *terminal)
+void gs_quota_open(const GsTerminal *terminal, GsCursor *usage)
 {
-	GsCursor usage;
-	bool locked = lock_usage(terminal, &usage);
+	Datum values[] = {UUIDPGetDatum(&terminal->id), UUIDPGetDatum(&terminal->home)};
 
-	gs_lookup_close(&usage);
-	return locked;
-}
-
-static void raise_vanished(const GsTerminal *terminal)
-{
-	elog(ERROR, "usage row of terminal %s vanished", terminal->identifier);
+	if (lock_usage(terminal, usage))
+		return;
+	gs_plan_run(&make_plan, values, NULL, 0);
+	if (!lock_usage(terminal, usage))
+		elog(ERROR, "usage row of terminal %s vanished", terminal->identifier);
 }
 
 void gs_quota_lock(const GsTerminal *terminal)
 {
-	Datum values[] = {UUIDPGetDatum(&terminal->id), UUIDPGetDatum(&terminal->home)};
+	GsCursor usage;
 
-	if (try_lock(terminal) || gs_plan_run(&make_plan, values, NULL, 0) == 1 || try_lock(terminal))
-		return;
-	raise_vanished(terminal);
+	gs_quota_open(terminal, &usage);
+	gs_lookup_close(&usage);
 }
 
-/* The limits of a terminal's plan, PG_INT64_MAX: none; and what of it is taken. */
+/* What of its plan a terminal has taken. */
 typedef struct Account {
-	int64 max_object;
-	int64 quota;
-	int64 max_shares;
 	int64 used;
 	int64 held; /* of deleted shares, as far as they count */
 	int64 shares;
@@ -117,30 +103,15 @@ static int64 held_bytes(const GsTerminal *terminal)
 
 static Account read_account(const GsTerminal *terminal, const GsCursor *usage)
 {
-	const GsKey key = GS_KEY_TEXT(1, CStringGetTextDatum(terminal->plan));
-	Account account = {.used = gs_lookup_int64(usage, USAGE_BYTES, 0),
-					   .shares = gs_lookup_int32(usage, USAGE_SHARES, 0)};
-	static ItemPointerData at; /* mostly the same plan as the last time */
-	GsCursor plan;
-	bool held_counts;
-
-	if (!gs_lookup_one_at(&plan, &plan_lookup, &key, &at))
-		elog(ERROR, "plan \"%s\" of terminal %s is gone", terminal->plan, terminal->identifier);
-	account.max_object = gs_lookup_int64(&plan, PLAN_MAX_OBJECT, PG_INT64_MAX);
-	account.quota = gs_lookup_int64(&plan, PLAN_QUOTA, PG_INT64_MAX);
-	account.max_shares =
-		gs_lookup_isnull(&plan, PLAN_MAX_SHARES) ? PG_INT64_MAX : gs_lookup_int32(&plan, PLAN_MAX_SHARES, 0);
-	held_counts = !gs_lookup_isnull(&plan, PLAN_FREE_HELD);
-	gs_lookup_close(&plan);
-	if (held_counts)
-		account.held = held_bytes(terminal);
-	return account;
+	return (Account){.used = gs_lookup_int64(usage, USAGE_BYTES, 0),
+					 .shares = gs_lookup_int32(usage, USAGE_SHARES, 0),
+					 .held = terminal->counts_held ? held_bytes(terminal) : 0};
 }
 
 /* Bytes of deleted shares count: what deleting another one helps, and what waiting. */
 static void raise_held(const GsTerminal *terminal, int64 size, const Account *account)
 {
-	int64 lacking = account->used + account->held + size - account->quota;
+	int64 lacking = account->used + account->held + size - terminal->quota;
 	Datum values[] = {UUIDPGetDatum(&terminal->id), Int64GetDatum(lacking), Int32GetDatum(gs_delete_hold_s)};
 	char *all, *enough;
 
@@ -152,7 +123,7 @@ static void raise_held(const GsTerminal *terminal, int64 size, const Account *ac
 		(errcode(GS_ERR_QUOTA_EXCEEDED), errmsg("the plan's quota does not hold this share"),
 		 errdetail("%lld of %lld bytes are used, the share has %lld bytes; %lld are of deleted shares, which are held"
 				   " until %s.",
-				   (long long)(account->used + account->held), (long long)account->quota, (long long)size,
+				   (long long)(account->used + account->held), (long long)terminal->quota, (long long)size,
 				   (long long)account->held, all),
 		 enough != NULL
 			 ? errhint("Enough of them are given up soon after %s. Deleting more now does not make room earlier.",
@@ -171,39 +142,34 @@ static int64 plus(int64 a, int64 b)
 
 static void check(const GsTerminal *terminal, int64 size, const Account *account)
 {
-	if (size > account->max_object)
+	if (size > terminal->max_object)
 		ereport(ERROR, (errcode(GS_ERR_TOO_LARGE), errmsg("the share is larger than the plan allows"),
 						errdetail("Size is %lld bytes, the plan allows %lld bytes a share.", (long long)size,
-								  (long long)account->max_object)));
-	if (account->shares >= account->max_shares)
+								  (long long)terminal->max_object)));
+	if (account->shares >= terminal->max_shares)
 		ereport(ERROR, (errcode(GS_ERR_QUOTA_EXCEEDED), errmsg("the plan's number of shares is used up"),
-						errdetail("The plan allows %lld shares.", (long long)account->max_shares),
+						errdetail("The plan allows %lld shares.", (long long)terminal->max_shares),
 						errhint("Delete a share first.")));
-	if (plus(plus(account->used, account->held), size) <= account->quota)
+	if (plus(plus(account->used, account->held), size) <= terminal->quota)
 		return;
 	if (account->held > 0)
 		raise_held(terminal, size, account);
 	ereport(ERROR, (errcode(GS_ERR_QUOTA_EXCEEDED), errmsg("the plan's quota does not hold this share"),
 					errdetail("%lld of %lld bytes are used, the share has %lld bytes.", (long long)account->used,
-							  (long long)account->quota, (long long)size),
+							  (long long)terminal->quota, (long long)size),
 					errhint("Delete a share first.")));
 }
 
-void gs_quota_charge(const GsTerminal *terminal, int64 size)
+void gs_quota_charge(const GsTerminal *terminal, const GsCursor *usage, int64 size)
 {
-	GsCursor usage;
-	Account account;
+	const Account account = read_account(terminal, usage);
 	Datum values[2];
 
-	if (!lock_usage(terminal, &usage))
-		raise_vanished(terminal);
-	account = read_account(terminal, &usage);
 	check(terminal, size, &account);
 	values[0] = Int64GetDatum(account.used + size);
 	values[1] = Int32GetDatum((int32)account.shares + 1);
-	if (!gs_row_update(&usage_table, &usage, values, NULL))
+	if (!gs_row_update(&usage_table, usage, values, NULL))
 		elog(ERROR, "a trigger has left the usage as it was");
-	gs_lookup_close(&usage);
 }
 
 void gs_quota_refund(const pg_uuid_t *terminal, int64 size)

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 
 #include "body.h"
+#include "catalog.h"
 #include "errcodes.h"
 #include "lookup.h"
 #include "names.h"
@@ -45,7 +46,12 @@ static GsLookup terminal_lookup = {
 	.columns = {"id", "home", "identifier", "plan", "location", "epoch", "revoked_at", "latitude", "longitude"},
 };
 
-static GsLookup plan_lookup = {.table = "plan", .index = "plan_pkey", .columns = {"sharing", "transfer_rate_bytes"}};
+enum { PLAN_SHARING = 1, PLAN_RATE, PLAN_MAX_OBJECT, PLAN_QUOTA, PLAN_MAX_SHARES, PLAN_FREE_HELD };
+static GsLookup plan_lookup = {
+	.table = "plan",
+	.index = "plan_pkey",
+	.columns = {"sharing", "transfer_rate_bytes", "max_object_bytes", "quota_bytes", "max_shares", "free_held_bytes"},
+};
 
 static Jsonb *empty_object(void)
 {
@@ -81,11 +87,9 @@ Datum gs_request_reply(FunctionCallInfo fcinfo, int status, Jsonb *reply, const 
 {
 	Datum values[OUT_COLUMNS] = {0};
 	bool nulls[OUT_COLUMNS] = {false};
-	TupleDesc desc;
+	static GsAnswer answer;
 
 	gs_plan_close();
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "an api function must return a row");
 	values[OUT_STATUS] = Int32GetDatum(status);
 	if (reply != NULL)
 		values[OUT_REPLY] = JsonbPGetDatum(reply);
@@ -93,7 +97,7 @@ Datum gs_request_reply(FunctionCallInfo fcinfo, int status, Jsonb *reply, const 
 		values[OUT_ETAG] = CStringGetTextDatum(etag);
 	nulls[OUT_REPLY] = reply == NULL;
 	nulls[OUT_ETAG] = etag == NULL;
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	return HeapTupleGetDatum(heap_form_tuple(gs_catalog_answer(fcinfo, &answer), values, nulls));
 }
 
 /* A quoted half of the reply's SHA-256: equal replies have equal tags, on each server. */
@@ -138,6 +142,11 @@ GsSelf *gs_request_self(void)
 	return self;
 }
 
+static int64 limit(int col)
+{
+	return gs_result_isnull(0, col) ? PG_INT64_MAX : gs_result_int64(0, col);
+}
+
 GsTerminal *gs_request_terminal(int col)
 {
 	GsTerminal *terminal = palloc(sizeof(*terminal));
@@ -152,6 +161,10 @@ GsTerminal *gs_request_terminal(int col)
 	terminal->latitude = gs_result_float8(0, col + 7);
 	terminal->longitude = gs_result_float8(0, col + 8);
 	terminal->transfer_rate = gs_result_int64(0, col + 9);
+	terminal->max_object = limit(col + 10);
+	terminal->quota = limit(col + 11);
+	terminal->max_shares = limit(col + 12);
+	terminal->counts_held = gs_result_bool(0, col + 13);
 	return terminal;
 }
 
@@ -185,10 +198,16 @@ static bool read_plan(GsTerminal *terminal)
 	const GsKey key = GS_KEY_TEXT(1, CStringGetTextDatum(terminal->plan));
 	static ItemPointerData at; /* mostly the same plan as the last time */
 	GsCursor cursor;
-	bool sharing = gs_lookup_one_at(&cursor, &plan_lookup, &key, &at) && gs_lookup_bool(&cursor, 1);
+	bool sharing = gs_lookup_one_at(&cursor, &plan_lookup, &key, &at) && gs_lookup_bool(&cursor, PLAN_SHARING);
 
-	if (sharing)
-		terminal->transfer_rate = gs_lookup_int64(&cursor, 2, 0);
+	if (sharing) {
+		terminal->transfer_rate = gs_lookup_int64(&cursor, PLAN_RATE, 0);
+		terminal->max_object = gs_lookup_int64(&cursor, PLAN_MAX_OBJECT, PG_INT64_MAX);
+		terminal->quota = gs_lookup_int64(&cursor, PLAN_QUOTA, PG_INT64_MAX);
+		terminal->max_shares =
+			gs_lookup_isnull(&cursor, PLAN_MAX_SHARES) ? PG_INT64_MAX : gs_lookup_int32(&cursor, PLAN_MAX_SHARES, 0);
+		terminal->counts_held = !gs_lookup_isnull(&cursor, PLAN_FREE_HELD);
+	}
 	gs_lookup_close(&cursor);
 	return sharing;
 }

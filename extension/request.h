@@ -22,7 +22,10 @@ typedef struct GsTerminal {
 	char *location; /* its own setting, NULL = by its address */
 	bool has_point; /* of the location; its degrees */
 	double latitude, longitude;
-	int64 transfer_rate; /* of its plan, bytes a second; 0: no limit */
+	/* Of its plan; PG_INT64_MAX: no limit. */
+	int64 max_object, quota, max_shares;
+	bool counts_held;    /* of deleted shares */
+	int64 transfer_rate; /* bytes a second; 0: no limit */
 } GsTerminal;
 
 typedef struct GsRequest {
@@ -62,7 +65,8 @@ GsSelf *gs_request_self(void);
 /* Reads a terminal from GS_TERMINAL_COLUMNS (of terminal t and its plan p), starting at `col` of row 0. */
 #define GS_TERMINAL_COLUMNS                                                                                     \
 	"t.id, t.home, t.identifier, t.plan, t.location, t.epoch, t.latitude IS NOT NULL, coalesce(t.latitude, 0)," \
-	" coalesce(t.longitude, 0), coalesce(p.transfer_rate_bytes, 0)"
+	" coalesce(t.longitude, 0), coalesce(p.transfer_rate_bytes, 0), p.max_object_bytes, p.quota_bytes,"         \
+	" p.max_shares::bigint, p.free_held_bytes IS NOT NULL"
 GsTerminal *gs_request_terminal(int col);
 
 /* One audit row in this transaction. `subject` and `detail` may be NULL; actor is the request's terminal or the

@@ -21,6 +21,7 @@
 #include "utils/snapmgr.h"
 
 #include "catalog.h"
+#include "lookup.h"
 #include "plan.h"
 #include "row_keys.h"
 
@@ -144,7 +145,7 @@ static bool is_inserted(const GsReference *reference, ScanKeyData *keys, Relatio
 	for (int i = 0; i < INSERTED; i++) {
 		ItemPointer at = &inserted[i].at;
 
-		if (inserted[i].table == reference->table && ItemPointerGetBlockNumber(at) < RelationGetNumberOfBlocks(table) &&
+		if (inserted[i].table == reference->table && gs_lookup_has_block(table, ItemPointerGetBlockNumber(at)) &&
 			table_tuple_fetch_row_version(table, at, GetActiveSnapshot(), row) && is_own(row) &&
 			matches(reference, keys, row))
 			return true;

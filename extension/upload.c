@@ -30,6 +30,7 @@ typedef struct KnownShare {
 	int64 size;
 	bytea *sha256; /* NULL: not known yet */
 	bool stored;
+	bool made; /* by this notice */
 } KnownShare;
 
 static GsPlan find_share_plan = {
@@ -94,7 +95,7 @@ static KnownShare *find_share(const GsTerminal *owner, const char *name)
 
 	if (!name_is_taken(values) || gs_plan_run(&find_share_plan, values, NULL, 0) == 0)
 		return NULL;
-	share = palloc(sizeof(*share));
+	share = palloc0(sizeof(*share));
 	share->id = *gs_result_uuid(0, 1);
 	share->size = gs_result_int64(0, 2);
 	share->sha256 = gs_result_bytea(0, 3);
@@ -138,7 +139,7 @@ static void match_share(const GsRequest *request, KnownShare *share, const GsNot
 		choose_groups(request, &share->id, notice);
 }
 
-static KnownShare *make_share(const GsRequest *request, const GsNotice *notice)
+static KnownShare *make_share(const GsRequest *request, const GsNotice *notice, const GsCursor *usage)
 {
 	const GsTerminal *owner = request->terminal;
 	const pg_uuid_t id = gs_id_new();
@@ -150,17 +151,33 @@ static KnownShare *make_share(const GsRequest *request, const GsNotice *notice)
 							PointerGetDatum(notice->sha256),
 							BoolGetDatum(notice->groups == NULL)};
 	const char nulls[] = {' ', ' ', ' ', ' ', ' ', notice->sha256 == NULL ? 'n' : ' ', ' '};
-	KnownShare *share = palloc(sizeof(*share));
+	KnownShare *share = palloc0(sizeof(*share));
 
-	gs_quota_charge(owner, notice->size);
+	gs_quota_charge(owner, usage, notice->size);
 	if (!gs_row_insert(&share_table, values, nulls))
 		elog(ERROR, "a trigger has left the share out");
 	share->id = id;
 	share->size = notice->size;
 	share->sha256 = notice->sha256;
-	share->stored = false;
+	share->made = true;
 	if (notice->groups != NULL)
 		choose_groups(request, &share->id, notice);
+	return share;
+}
+
+/* From here on no other notice, deletion or expiry of the terminal's shares runs beside this one. */
+static KnownShare *know_share(const GsRequest *request, const GsNotice *notice)
+{
+	KnownShare *share;
+	GsCursor usage;
+
+	gs_quota_open(request->terminal, &usage);
+	share = find_share(request->terminal, notice->name);
+	if (share != NULL)
+		match_share(request, share, notice);
+	else
+		share = make_share(request, notice, &usage);
+	gs_lookup_close(&usage);
 	return share;
 }
 
@@ -227,23 +244,18 @@ GsUpload gs_upload_notice(const GsRequest *request, const GsNotice *notice)
 	const char *action = "upload_notice";
 
 	check_groups(request, notice);
-	gs_quota_lock(request->terminal);
-	share = find_share(request->terminal, notice->name);
-	if (share != NULL)
-		match_share(request, share, notice);
-	if (share != NULL && share->stored)
+	share = know_share(request, notice);
+	if (share->stored)
 		upload.device_name = stored_on(share);
 	if (upload.device_name != NULL) {
 		upload.share = share->id;
 		upload.stored = true;
 		return upload;
 	}
-	if (share != NULL) {
-		allocation = continue_upload(request, share, notice, &action);
-	} else {
-		share = make_share(request, notice);
+	if (share->made)
 		allocation = gs_reservation_make(request, &share->id, share->size, notice->avoid);
-	}
+	else
+		allocation = continue_upload(request, share, notice, &action);
 	audit(request, action, share, notice, allocation);
 	upload.share = share->id;
 	upload.device_name = allocation->device_name;

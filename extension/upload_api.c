@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 
 #include "body.h"
+#include "catalog.h"
 #include "errcodes.h"
 #include "names.h"
 #include "plan.h"
@@ -105,10 +106,8 @@ static Datum upload_row(FunctionCallInfo fcinfo, const GsUpload *upload)
 {
 	Datum values[OUT_COLUMNS] = {0};
 	bool nulls[OUT_COLUMNS] = {0};
-	TupleDesc desc;
+	static GsAnswer answer;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "upload_notice must return a row");
 	values[OUT_SHARE] = UUIDPGetDatum(&upload->share);
 	values[OUT_STATE] = CStringGetTextDatum(upload->stored ? "stored" : "pending");
 	nulls[OUT_DEVICE] = upload->device_name == NULL;
@@ -122,7 +121,7 @@ static Datum upload_row(FunctionCallInfo fcinfo, const GsUpload *upload)
 		values[OUT_EXPIRES] = TimestampTzGetDatum(upload->designation.expires_at);
 		values[OUT_RESERVED] = TimestampTzGetDatum(upload->reservation_expires_at);
 	}
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	return HeapTupleGetDatum(heap_form_tuple(gs_catalog_answer(fcinfo, &answer), values, nulls));
 }
 
 PG_FUNCTION_INFO_V1(gs_upload_notice_sql);
