@@ -92,6 +92,7 @@ typedef struct Group {
 	Datum area; /* text */
 	int depth;
 	int class;
+	int lowest; /* of the classes there */
 	const char *below; /* the area that was searched before; NULL: none */
 } Group;
 
@@ -229,6 +230,10 @@ static bool next_class(Search *search, Group *group)
 	const GsKey keys[] = {GS_KEY_TEXT(1, group->area), GS_KEY_INT4(2, group->depth),
 						  (GsKey){3, BTGreaterEqualStrategyNumber, F_INT4GE, Int32GetDatum(group->class)}};
 
+	if (group->lowest >= group->class) {
+		group->class = group->lowest;
+		return true;
+	}
 	gs_lookup_find(&search->areas, keys, lengthof(keys));
 	if (!gs_lookup_next(&search->areas))
 		return false;
@@ -236,7 +241,7 @@ static bool next_class(Search *search, Group *group)
 	return true;
 }
 
-/* The next depth at which the area has devices. */
+/* The next depth at which the area has devices; the first that the index has there is of the lowest class. */
 static bool next_depth(Search *search, Group *group)
 {
 	const GsKey keys[] = {GS_KEY_TEXT(1, group->area),
@@ -246,6 +251,7 @@ static bool next_depth(Search *search, Group *group)
 	if (!gs_lookup_next(&search->areas))
 		return false;
 	group->depth = gs_lookup_int32(&search->areas, PLACE_DEPTH, 0);
+	group->lowest = gs_lookup_int32(&search->areas, PLACE_CLASS, 0);
 	return true;
 }
 
@@ -268,7 +274,8 @@ static void search_area(Search *search, const char *path, const char *below, int
 {
 	Group group = {.area = CStringGetTextDatum(path), .depth = -1, .below = below};
 
-	while (next_depth(search, &group) && level + group.depth <= horizon(search))
+	while (level + group.depth < horizon(search) && next_depth(search, &group) &&
+		   level + group.depth <= horizon(search))
 		search_depth(search, &group, level + group.depth);
 }
 
