@@ -92,7 +92,7 @@ typedef struct Group {
 	Datum area; /* text */
 	int depth;
 	int class;
-	int lowest; /* of the classes there */
+	int lowest;        /* of the classes there */
 	const char *below; /* the area that was searched before; NULL: none */
 } Group;
 

@@ -7,9 +7,10 @@
  */
 #include "ticket.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,11 +84,35 @@ static int check_header(const Parts *parts, const char *typ, char *kid, size_t k
 	return result;
 }
 
+/* Kept: finding the algorithms takes as long as using them. NULL without memory. */
+static EVP_MAC_CTX *hmac_sha256(void)
+{
+	static EVP_MAC_CTX *context = NULL;
+	char digest[] = "SHA256";
+	const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+									 OSSL_PARAM_construct_end()};
+	EVP_MAC *algorithm;
+
+	if (context != NULL)
+		return context;
+	algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	context = algorithm == NULL ? NULL : EVP_MAC_CTX_new(algorithm);
+	EVP_MAC_free(algorithm);
+	if (context != NULL && EVP_MAC_CTX_set_params(context, parameters) != 1) {
+		EVP_MAC_CTX_free(context);
+		context = NULL;
+	}
+	return context;
+}
+
 static int sign(const uint8_t key[GS_TOKEN_KEY_BYTES], const char *text, size_t size, uint8_t mac[MAC_BYTES])
 {
-	unsigned length = 0;
+	EVP_MAC_CTX *context = hmac_sha256();
+	size_t length = 0;
 
-	if (HMAC(EVP_sha256(), key, GS_TOKEN_KEY_BYTES, (const unsigned char *)text, size, mac, &length) == NULL)
+	if (context == NULL || EVP_MAC_init(context, key, GS_TOKEN_KEY_BYTES, NULL) != 1 ||
+		EVP_MAC_update(context, (const unsigned char *)text, size) != 1 ||
+		EVP_MAC_final(context, mac, &length, MAC_BYTES) != 1 || length != MAC_BYTES)
 		return GS_TOKEN_NO_MEMORY;
 	return GS_TOKEN_OK;
 }

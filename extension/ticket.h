@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
  * Signed tokens (JWS compact, HS256), doc/contracts.md section 2. Pure C: no PostgreSQL header, no allocation by
- * palloc, so that it is also built and tested outside the server. Claims travel as jansson objects.
+ * palloc, so that it is also built and tested outside the server; for one thread. Claims travel as jansson objects.
  */
 #ifndef GS_TICKET_H
 #define GS_TICKET_H
