@@ -10,6 +10,7 @@
 #include "common/sha2.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/rel.h"
 
 #include "body.h"
 #include "catalog.h"
@@ -18,6 +19,7 @@
 #include "names.h"
 #include "plan.h"
 #include "reply.h"
+#include "row_keys.h"
 #include "request.h"
 #include "session.h"
 
@@ -187,6 +189,7 @@ static GsTerminal *find_terminal(const char *identifier, bool *revoked)
 		terminal->latitude = gs_lookup_float8(&cursor, TERMINAL_LATITUDE, 0);
 		terminal->longitude = gs_lookup_float8(&cursor, TERMINAL_LONGITUDE, 0);
 		*revoked = !gs_lookup_isnull(&cursor, TERMINAL_REVOKED);
+		gs_references_note(RelationGetRelid(cursor.table), &cursor.row->tts_tid);
 	}
 	gs_lookup_close(&cursor);
 	return terminal;

@@ -25,7 +25,7 @@
 #include "plan.h"
 #include "row_keys.h"
 
-#define INSERTED 4
+#define SEEN 4
 
 /* How column `i` (from 0) of the index is compared with the column that refers to it; false: not as it is stored. */
 static bool learn_column(GsReference *reference, const ForeignKeyCacheInfo *key, Relation relation, Relation index,
@@ -126,29 +126,29 @@ static bool matches(const GsReference *reference, ScanKeyData *keys, TupleTableS
 	return true;
 }
 
-/* The rows inserted last. What of it does not hold any more is not visible or not ours. */
+/* Rows of which this backend knew last where they are. What does not hold any more is not visible, or can't be locked.
+ */
 static struct {
 	Oid table;
 	ItemPointerData at;
-} inserted[INSERTED];
-static int next_inserted = 0;
+} seen[SEEN];
+static int next_seen = 0;
 
 void gs_references_note(Oid table, const ItemPointerData *at)
 {
-	inserted[next_inserted].table = table;
-	inserted[next_inserted].at = *at;
-	next_inserted = (next_inserted + 1) % INSERTED;
+	seen[next_seen].table = table;
+	seen[next_seen].at = *at;
+	next_seen = (next_seen + 1) % SEEN;
 }
 
-static bool is_inserted(const GsReference *reference, ScanKeyData *keys, Relation table, TupleTableSlot *row)
+static bool is_seen(const GsReference *reference, ScanKeyData *keys, Relation table, TupleTableSlot *row)
 {
-	for (int i = 0; i < INSERTED; i++) {
-		ItemPointer at = &inserted[i].at;
+	for (int i = 0; i < SEEN; i++) {
+		ItemPointer at = &seen[i].at;
 
-		if (inserted[i].table == reference->table && gs_lookup_has_block(table, ItemPointerGetBlockNumber(at)) &&
-			table_tuple_fetch_row_version(table, at, GetActiveSnapshot(), row) && is_own(row) &&
-			matches(reference, keys, row))
-			return true;
+		if (seen[i].table == reference->table && gs_lookup_has_block(table, ItemPointerGetBlockNumber(at)) &&
+			table_tuple_fetch_row_version(table, at, GetActiveSnapshot(), row) && matches(reference, keys, row))
+			return is_own(row) || lock(table, row);
 	}
 	return false;
 }
@@ -180,7 +180,7 @@ static bool hold(const GsReference *reference, ScanKeyData *keys, uint64 known)
 	}
 	row = table_slot_create(table, NULL);
 	gs_plan_freeze();
-	held = is_inserted(reference, keys, table, row) || find_and_lock(reference, keys, table, row);
+	held = is_seen(reference, keys, table, row) || find_and_lock(reference, keys, table, row);
 	ExecDropSingleTupleTableSlot(row);
 	gs_plan_thaw();
 	table_close(table, NoLock);

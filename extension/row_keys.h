@@ -40,7 +40,7 @@ void gs_references_learn(GsReferences *references, const ResultRelInfo *result, 
  * `triggers`, a copy of which kept what is of this one row; the others are switched on. */
 void gs_references_hold(const GsReferences *references, TriggerDesc *triggers, TupleTableSlot *row);
 
-/* A row was inserted there: what is written next often refers to it. */
+/* The row at that place was inserted or read: what is written next often refers to it. */
 void gs_references_note(Oid table, const ItemPointerData *at);
 
 #endif
