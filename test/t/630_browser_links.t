@@ -10,7 +10,8 @@ for my $program (qw(node chromium)) {
     plan skip_all => "$program is not installed" if !grep { -x "$_/$program" } split /:/, $ENV{PATH};
 }
 my $cs     = new_control_server(name => 'cs1');
-my $device = add_device(servers => [$cs], name => 'd1', location => 'eu/a');
+# The scrub must not find the damage first.
+my $device = add_device(servers => [$cs], name => 'd1', location => 'eu/a', settings => { storage => { scrub_rate_bytes => 0 } });
 my $ann    = new_owner($cs, 'ann@example.org');
 
 # With what Chromium makes of it, where it does not save under such a name.
