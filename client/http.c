@@ -333,6 +333,11 @@ static bool is_tls_trouble(CURLcode code)
 		   code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_CIPHER || code == CURLE_SSL_CERTPROBLEM;
 }
 
+static bool reads_only(const GsHttpRequest *request)
+{
+	return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+}
+
 /* Says what went wrong when no complete answer came. */
 static int explain(const Exchange *exchange, CURLcode code, const char *detail, GsErrorBox *box)
 {
@@ -359,7 +364,9 @@ static int explain(const Exchange *exchange, CURLcode code, const char *detail, 
 							"elsewhere than in a test of your own.",
 							"cannot verify who answers: %s", reason);
 	if (exchange->reply->status != 0)
-		return gs_error_set(box, GS_CLIENT_NETWORK, "It was done, most likely: look before you try again.",
+		return gs_error_set(box, GS_CLIENT_NETWORK,
+							reads_only(exchange->request) ? "Try again."
+														  : "It was done, most likely: look before you try again.",
 							"the answer, of HTTP status %d, broke off: %s", exchange->reply->status, reason);
 	return gs_error_set(box, GS_CLIENT_NETWORK, "Check the network and the address (--url), then try again.",
 						"no answer: %s", reason);

@@ -97,6 +97,11 @@ $server = answers({ on => 'GET /v1/shares*', status => 200, body => '{"shares":[
     { on => 'GET /v1/shares*', status => 200, body => '{"shares":[],"next":null}' });
 $ann = new_person('ann@example.org', gateway => $server, code => 'x');
 ok($ann->ask('ls'), 'what does no harm is asked for again');
+$server = answers((({ on => 'GET /v1/shares*', status => 200, body => '{"shares":[],"next":null}', cut => 10, end => 'reset' }) x 20));
+$ann    = new_person('ann@example.org', gateway => $server, code => 'x');
+ok(!$ann->ask('ls'), 'until it is given up');
+like($ann->{said}, qr/exit 7\b.*HTTP status 200.*broke off/s, 'with what is known');
+unlike($ann->{said}, qr/was done/, 'but what only reads has done nothing');
 $server = answers({ on => 'GET /v1/shares*', status => 401, body => '{"code":"session_invalid"}', cut => 3, end => 'reset' },
     { on => 'GET /v1/shares*', status => 200, body => '{"shares":[],"next":null}' });
 $ann = new_person('ann@example.org', gateway => $server, code => 'x');
