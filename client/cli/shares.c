@@ -52,14 +52,17 @@ int cli_ls(Cli *cli, int argc, char **argv)
 static const char *share_id(const json_t *shares, const char *name)
 {
 	char *composed = gs_compose(name);
+	const char *wanted = composed != NULL ? composed : name;
 	const char *id = NULL;
 	json_t *share;
 	size_t i;
 
 	json_array_foreach(json_object_get(shares, "shares"), i, share)
 	{
-		if (composed != NULL && strcmp(cli_member(share, "name", ""), composed) == 0)
+		if (strcmp(cli_member(share, "name", ""), wanted) == 0) {
 			id = cli_member(share, "id", NULL);
+			break;
+		}
 	}
 	free(composed);
 	return id;
