@@ -88,14 +88,13 @@ void gs_catalog_require(GsRight *right, Oid table, const char *name, AclMode mod
 TupleDesc gs_catalog_answer(FunctionCallInfo call, GsAnswer *answer)
 {
 	const uint64 known = gs_catalog_state();
-	const Oid function = call->flinfo->fn_oid;
 	MemoryContext caller;
 	TupleDesc descriptor;
 
-	if (answer->known == known && answer->function == function)
+	if (answer->known == known)
 		return answer->descriptor;
 	if (get_call_result_type(call, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "function %u must return a row", function);
+		elog(ERROR, "function %u must return a row", call->flinfo->fn_oid);
 	answer->known = 0;
 	if (answer->descriptor != NULL)
 		FreeTupleDesc(answer->descriptor);
@@ -103,7 +102,6 @@ TupleDesc gs_catalog_answer(FunctionCallInfo call, GsAnswer *answer)
 	caller = MemoryContextSwitchTo(CacheMemoryContext);
 	answer->descriptor = BlessTupleDesc(CreateTupleDescCopy(descriptor));
 	MemoryContextSwitchTo(caller);
-	answer->function = function;
 	answer->known = known;
 	return answer->descriptor;
 }

@@ -37,15 +37,14 @@ typedef struct GsRight {
  */
 void gs_catalog_require(GsRight *right, Oid table, const char *name, AclMode mode);
 
-/* The columns of the row that a function answers, and of which state of the catalog that is; zero at first. */
+/* The columns of the row that functions answer, and of which state of the catalog that is; zero at first. */
 typedef struct GsAnswer {
 	uint64 known;
-	Oid function;
 	TupleDesc descriptor;
 } GsAnswer;
 
-/* As get_call_result_type and BlessTupleDesc say it of the function that is called; kept in `answer`, until the catalog
- * changes or another function asks. An error when it answers no row. */
+/* As get_call_result_type and BlessTupleDesc say it of the function that is called; kept in `answer` until the catalog
+ * changes, for all functions that answer the same columns. An error when it answers no row. */
 TupleDesc gs_catalog_answer(FunctionCallInfo call, GsAnswer *answer);
 
 #endif
