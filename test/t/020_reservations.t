@@ -19,21 +19,13 @@ my $server = new_control_server(
         jit                                    => 'off',
     },
     fsync => 0);
+add_crowd($server, 40, 'z/0');
 $server->sql(<<'SQL', devices => $devices, free => $grants * $size + 1);
 SELECT format('CREATE ROLE d%1$s LOGIN', n), format('SELECT groupshare.add_storage_device(%L, %L, %L)', 'd' || n, 'd' || n, 'z/' || n % 2),
        format('SET SESSION AUTHORIZATION d%s', n),
        format('SELECT groupshare.device_announce(1, %L, 1000000, %s, 0, 3600000, %L)', 'https://d.test', :free, '1'),
        'RESET SESSION AUTHORIZATION'
   FROM generate_series(1, :devices) n \gexec
-INSERT INTO groupshare.terminal (home, identifier, plan, location)
-    SELECT server_id, 't' || n || '@example.org', 'standard', 'z/0' FROM groupshare.self, generate_series(1, 40) n;
-BEGIN;
-INSERT INTO groupshare.sharing_group (home, name, state, join_rule, creator)
-    SELECT home, 'all', 'live', 'anyone', id FROM groupshare.terminal WHERE identifier = 't1@example.org';
-INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at)
-    SELECT g.id, t.id, t.home, CASE WHEN t.id = g.creator THEN 'administrator' ELSE 'member' END, now()
-      FROM groupshare.sharing_group g, groupshare.terminal t;
-COMMIT;
 CREATE SEQUENCE public.attempt;
 CREATE TABLE public.free AS SELECT :free::bigint AS bytes;
 CREATE TABLE public.outcome (code text NOT NULL);

@@ -15,6 +15,7 @@ my $server = new_control_server(
     fsync => 0);
 
 my $many = 10_000;
+add_crowd($server, 200, 'r0/c0/s0');
 $server->sql(<<'SQL', devices => $many);
 INSERT INTO groupshare.device (home, name, login_role, location)
     SELECT server_id, 'd' || n, 'many_' || n, format('r%s/c%s/s%s', n % 5, n / 5 % 5, n / 25 % 5)
@@ -25,15 +26,6 @@ UPDATE groupshare.device_ledger l SET epoch = 1, url = 'https://d.test', capacit
        announced_at = now(), reported_at = now(), report_interval_ms = 3600000
   FROM groupshare.device d WHERE d.id = l.device_id;
 INSERT INTO groupshare.device_key (device_id, key, created_at) SELECT id, groupshare.random_key(), now() - interval '1 h' FROM groupshare.device;
-INSERT INTO groupshare.terminal (home, identifier, plan, location)
-    SELECT server_id, 't' || n || '@example.org', 'standard', 'r0/c0/s0' FROM groupshare.self, generate_series(1, 200) n;
-BEGIN;
-INSERT INTO groupshare.sharing_group (home, name, state, join_rule, creator)
-    SELECT home, 'all', 'live', 'anyone', id FROM groupshare.terminal WHERE identifier = 't1@example.org';
-INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at)
-    SELECT g.id, t.id, t.home, CASE WHEN t.id = g.creator THEN 'administrator' ELSE 'member' END, now()
-      FROM groupshare.sharing_group g, groupshare.terminal t;
-COMMIT;
 ANALYZE;
 SQL
 

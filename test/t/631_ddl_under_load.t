@@ -6,21 +6,13 @@ use GroupShare::Test;
 my $LONG    = $ENV{GS_LONG};
 my $seconds = $LONG ? $ENV{GS_SOAK_SECONDS} || 300 : 12;
 my $server  = new_control_server(name => 'cs1', conf => { 'groupshare.placement_wait' => '30s', jit => 'off' }, fsync => 0);
+add_crowd($server, 200, 'z');
 $server->sql(<<'SQL');
 SELECT format('CREATE ROLE d%1$s LOGIN', n), format('SELECT groupshare.add_storage_device(%L, %L, %L)', 'd' || n, 'd' || n, 'z'),
        format('SET SESSION AUTHORIZATION d%s', n),
        $$SELECT groupshare.device_announce(1, 'https://d.test', 1000000000000, 1000000000000, 0, 3600000, '1')$$, 'RESET SESSION AUTHORIZATION'
   FROM generate_series(1, 4) n \gexec
 UPDATE groupshare.plan SET max_shares = 1000000000, quota_bytes = 1000000000000;
-INSERT INTO groupshare.terminal (home, identifier, plan, location)
-    SELECT server_id, 't' || n || '@example.org', 'standard', 'z' FROM groupshare.self, generate_series(1, 200) n;
-BEGIN;
-INSERT INTO groupshare.sharing_group (home, name, state, join_rule, creator)
-    SELECT home, 'all', 'live', 'anyone', id FROM groupshare.terminal WHERE identifier = 't1@example.org';
-INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at)
-    SELECT g.id, t.id, t.home, CASE WHEN t.id = g.creator THEN 'administrator' ELSE 'member' END, now()
-      FROM groupshare.sharing_group g, groupshare.terminal t;
-COMMIT;
 CREATE FUNCTION public.pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 SQL
 

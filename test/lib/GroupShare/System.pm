@@ -13,7 +13,7 @@ use GroupShare::Env qw(program scratch tls_dir);
 use GroupShare::Http qw(http);
 use GroupShare::Process qw(slurp spit wait_for);
 
-our @EXPORT = qw(new_control_server link_servers add_terminal add_device start_gateway);
+our @EXPORT = qw(new_control_server link_servers add_terminal add_crowd add_device start_gateway);
 
 my $GIB = 1 << 30;
 
@@ -50,6 +50,22 @@ sub add_terminal {
     $_->sql(q{SELECT groupshare.route_terminal(:'id', :'server')}, id => $identifier, server => $server->{name})
         for @{ $server->{others} || [] };
     return $code;
+}
+
+# Terminals t1@example.org to t`count`@example.org at a place, all in one group: for notices by SQL.
+sub add_crowd {
+    my ($server, $count, $location) = @_;
+    return $server->sql(<<'SQL', count => $count, location => $location);
+BEGIN;
+INSERT INTO groupshare.terminal (home, identifier, plan, location)
+    SELECT server_id, 't' || n || '@example.org', 'standard', :'location' FROM groupshare.self, generate_series(1, :count) n;
+INSERT INTO groupshare.sharing_group (home, name, state, join_rule, creator)
+    SELECT home, 'all', 'live', 'anyone', id FROM groupshare.terminal WHERE identifier = 't1@example.org';
+INSERT INTO groupshare.membership (group_id, terminal_id, home, state, joined_at)
+    SELECT g.id, t.id, t.home, CASE WHEN t.id = g.creator THEN 'administrator' ELSE 'member' END, now()
+      FROM groupshare.sharing_group g, groupshare.terminal t;
+COMMIT;
+SQL
 }
 
 # What a daemon is told of a control server.
