@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #define GS_SIZE_MAX ((int64_t)9007199254740991) /* of an object: 2^53 - 1 */
+#define GS_SIZE_MAX_TEXT "9007199254740991"
 #define GS_SHA256_BYTES 32
 #define GS_SHA256_HEX 64
 #define GS_SHA256_BASE64 44

@@ -119,12 +119,12 @@ static void options_begin(GsStream *stream)
 {
 	static const GsHeader headers[] = {{"allow", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"},
 									   {"accept-patch", GS_PATCH_TYPES},
-									   {"upload-limit", "max-size=9007199254740991"},
+									   {"upload-limit", "max-size=" GS_SIZE_MAX_TEXT},
 									   {"tus-resumable", "1.0.0"},
 									   {"tus-version", "1.0.0"},
 									   {"tus-extension", "checksum,expiration,termination"},
 									   {"tus-checksum-algorithm", "sha1,sha256"},
-									   {"tus-max-size", "9007199254740991"}};
+									   {"tus-max-size", GS_SIZE_MAX_TEXT}};
 
 	gs_stream_respond(stream, 204, headers, sizeof(headers) / sizeof(headers[0]), NULL, 0);
 }
